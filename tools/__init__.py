@@ -1,0 +1,1 @@
+"""What the house needs beside the program: the check of the lock, the changelog's fragments. Never imported by src."""
