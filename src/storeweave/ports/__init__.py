@@ -1,0 +1,1 @@
+"""What the core asks of the world, as Protocols; the implementations live further out."""
