@@ -1,0 +1,186 @@
+"""Webhooks that a twin really sends: Standard Webhooks signatures, retries on the vendor's schedule, mishaps on request.
+
+Nothing runs by itself: ``deliver_due`` sends what is due (deterministic tests pump it), ``run`` pumps on a clock
+(servers and demos start it as a task that they own). Which hooks want which events is the vendor's affair.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import heapq
+import hmac
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+
+from storeweave.ports.clock import Clock
+
+Post = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
+BIGCOMMERCE_RETRIES_S = (60, 180, 300, 600, 900, 1800, 3600, 7200, 21600, 50400, 86400)
+
+
+class Mishaps(msgspec.Struct, frozen=True, kw_only=True):
+    """What goes wrong with deliveries, as probabilities; the delays are seconds."""
+
+    lost: float = 0.0
+    doubled: float = 0.0
+    delayed: float = 0.0
+    delay_s: tuple[float, float] = (0.5, 5.0)
+    reordered: float = 0.0  # swapped with a later one by a short delay
+    reorder_s: float = 0.2
+
+
+class Delivery(msgspec.Struct, kw_only=True):
+    """One message on its way to one hook."""
+
+    id: str
+    hook_id: int
+    url: str
+    body: bytes
+    headers: Mapping[str, str]
+    attempts: int = 0
+
+
+class Deliveries:
+    """The outbox of a twin. ``post`` sends one message and gives the status; it raises OSError when it cannot.
+
+    ``on_exhausted(hook_id)`` is called when the last retry failed. ``retries_s`` are waits between attempts, scaled by
+    ``time_scale`` (0.01: a hundred times faster than the vendor).
+    """
+
+    def __init__(
+        self,
+        *,
+        clock: Clock,
+        rng: random.Random,
+        secret: bytes,
+        post: Post | None,
+        retries_s: Sequence[float] = BIGCOMMERCE_RETRIES_S,
+        time_scale: float = 1.0,
+        timeout_s: float = 10.0,
+        on_exhausted: Callable[[int], None] | None = None,
+    ) -> None:
+        self.clock = clock
+        self.mishaps = Mishaps()
+        self.post = post
+        self.time_scale = time_scale
+        self.sent = 0
+        self.acknowledged = 0
+        self.failed = 0
+        self.lost = 0
+        self._rng = rng
+        self._secret = secret
+        self._retries_s = tuple(retries_s)
+        self._timeout_s = timeout_s
+        self._on_exhausted = on_exhausted
+        self._due: list[tuple[float, int, Delivery]] = []
+        self._count = 0
+        self._news = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    @property
+    def next_at(self) -> float | None:
+        """Monotonic time of the next attempt."""
+        return self._due[0][0] if self._due else None
+
+    def add(self, *, hook_id: int, url: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Queue one message; the mishaps are drawn here."""
+        now = self.clock.monotonic()
+        delivery = Delivery(
+            id=f"msg_{self._rng.getrandbits(96):024x}", hook_id=hook_id, url=url, body=body, headers=headers
+        )
+        mishaps = self.mishaps
+        if self._struck(mishaps.lost):
+            self.lost += 1
+            return
+        at = now
+        if self._struck(mishaps.delayed):
+            at += self._between(*mishaps.delay_s)
+        if self._struck(mishaps.reordered):
+            at += self._between(0.0, mishaps.reorder_s)
+        self._push(at, delivery)
+        if self._struck(mishaps.doubled):
+            self._push(at + self._between(0.0, mishaps.reorder_s), msgspec.structs.replace(delivery))
+
+    async def deliver_due(self) -> int:
+        """Send everything that is due now, one after the other; the number of attempts."""
+        attempts = 0
+        now = self.clock.monotonic()
+        while self._due and self._due[0][0] <= now and self.post is not None:
+            delivery = heapq.heappop(self._due)[2]
+            await self._attempt(delivery)
+            attempts += 1
+        return attempts
+
+    async def run(self, *, at_once: int = 16) -> None:
+        """Deliver for ever, up to ``at_once`` at a time. Cancel to stop."""
+        gate = asyncio.Semaphore(at_once)
+        async with asyncio.TaskGroup() as group:
+            while True:
+                while self._due and self._due[0][0] <= self.clock.monotonic() and self.post is not None:
+                    await gate.acquire()
+                    delivery = heapq.heappop(self._due)[2]
+                    group.create_task(self._attempt(delivery)).add_done_callback(lambda _: gate.release())
+                await self._until_something_is_due(group)
+
+    async def _until_something_is_due(self, group: asyncio.TaskGroup) -> None:
+        self._news.clear()
+        if not self._due:
+            await self._news.wait()
+            return
+        wait_s = self._due[0][0] - self.clock.monotonic()
+        if wait_s > 0:
+            sleep, news = group.create_task(self.clock.sleep(wait_s)), group.create_task(self._news.wait())  # type: ignore[arg-type]
+            await asyncio.wait({sleep, news}, return_when=asyncio.FIRST_COMPLETED)
+            sleep.cancel()
+            news.cancel()
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        delivery.attempts += 1
+        self.sent += 1
+        if self.post is None:
+            return
+        headers = {
+            **delivery.headers,
+            **signature(self._secret, delivery.id, self.clock.now().timestamp(), delivery.body),
+        }
+        try:
+            status = await self.post(delivery.url, headers, delivery.body)
+        except OSError:
+            status = 0
+        if 200 <= status < 300:
+            self.acknowledged += 1
+            return
+        self.failed += 1
+        if delivery.attempts > len(self._retries_s):
+            if self._on_exhausted is not None:
+                self._on_exhausted(delivery.hook_id)
+            return
+        self._push(self.clock.monotonic() + self._retries_s[delivery.attempts - 1] * self.time_scale, delivery)
+
+    def _push(self, at: float, delivery: Delivery) -> None:
+        self._count += 1
+        heapq.heappush(self._due, (at, self._count, delivery))
+        self._news.set()
+
+    def _struck(self, probability: float) -> bool:
+        return probability > 0 and self._rng.random() < probability
+
+    def _between(self, low: float, high: float) -> float:
+        return low + (high - low) * self._rng.random()
+
+
+def signature(secret: bytes, message_id: str, at_s: float, body: bytes) -> dict[str, str]:
+    """The three headers of Standard Webhooks, signed with the raw bytes of ``secret``."""
+    stamp = str(int(at_s))
+    digest = hmac.new(secret, b".".join((message_id.encode(), stamp.encode(), body)), hashlib.sha256).digest()
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": stamp,
+        "webhook-signature": "v1," + base64.b64encode(digest).decode(),
+    }
