@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-# Nothing here depends on the speed of the machine. CI tries the same examples each time, at home each run tries new ones.
+# Nothing here depends on how fast the machine is. CI tries the same examples each time, a person's run tries new ones.
 settings.register_profile("home", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("ci", settings.get_profile("home"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "home")
