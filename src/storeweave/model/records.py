@@ -159,6 +159,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     body_hash: bytes | None = None
     priority: Priority = Priority.NORMAL
     verify: bool = False  # read the destination too, even when the source shows nothing new
+    run: int | None = None  # the run that asked for it
 
 
 class FlowKey(msgspec.Struct, frozen=True, order=True, array_like=True):

@@ -60,6 +60,7 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause
     deleted: bool  # the newest notice said deleted
     verify: bool  # read the destination too
+    run: int | None = None  # the run that asked for it
     allowed_brake: int | None = None  # a person let this key through this brake
     brake: int | None = None  # held by it
     reason: str | None = None

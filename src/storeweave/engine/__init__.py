@@ -1,0 +1,1 @@
+"""Lanes claim marks; the reconciler reads, plans, writes and settles; brakes, sweeps, undo."""

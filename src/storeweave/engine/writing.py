@@ -1,0 +1,170 @@
+"""Carry a batch out: guards, intents, calls, and what each answer means for its key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from storeweave.engine.batch import Batch, Item, created_link, history_row
+from storeweave.engine.brakes import Brakes, guards_of, loops, refused_value
+from storeweave.engine.deletes import burials
+from storeweave.engine.deletes import settle as settle_burial
+from storeweave.ledger.agreed import agreed, linked_only
+from storeweave.model.errors import LeaseLostError, RefusedError, StoreweaveError, UnknownOutcomeError
+from storeweave.model.kinds import Key
+from storeweave.model.records import Change, FieldChange, FlowKey, Op, Outcome, Priority
+from storeweave.model.state import BaseUpdate, HistoryRow, Mark
+
+
+async def carry_out(batch: Batch) -> None:
+    """Plan and write one batch; every key of it has a verdict in ``batch.results`` afterwards.
+
+    Raises what concerns the whole batch before anything was written (a failed read, a lost lease).
+    """
+    items = await _guarded(batch, await batch.plan())
+    graves = await burials(batch)
+    if not items and not graves:
+        return
+    if batch.show_hand is not None:
+        await batch.show_hand([g.mark.key for g in graves] + [i.key for i in items])
+    creates = [i for i in items if i.there is None]
+    if creates:
+        await batch.world.store.open_intents([i.key for i in creates], batch.now)
+    updates = [i for i in items if i.there is not None]
+    outcomes = await _send(batch, [g.change for g in graves], Priority.DELETE)
+    for grave in graves:
+        settle_burial(batch, grave, outcomes[grave.change.ref])
+    for some, priority in (
+        (_urgent(updates), Priority.PRICE),
+        (_calm(updates), Priority.NORMAL),
+        (creates, Priority.NORMAL),
+    ):
+        outcomes = await _send(batch, [change_of(i) for i in some], priority)
+        for item in some:
+            _settle(batch, item, outcomes[item.key.key])
+
+
+def change_of(item: Item) -> Change:
+    """The change that a planned item stands for."""
+    return Change(
+        ref=item.key.key,
+        kind=item.key.kind,
+        op=Op.CREATE if item.there is None else Op.UPDATE,
+        key=item.there,
+        fields=item.merge.fields,
+        parts=item.merge.parts,
+        wanted=item.wanted.record,
+        theirs=item.theirs if item.theirs is not None else (item.base.wanted if item.base else None),
+        lines=item.merge.lines,
+    )
+
+
+def _urgent(items: Sequence[Item]) -> list[Item]:
+    return [i for i in items if _touches_price(i.merge.lines)]
+
+
+def _calm(items: Sequence[Item]) -> list[Item]:
+    return [i for i in items if not _touches_price(i.merge.lines)]
+
+
+def _touches_price(lines: Sequence[FieldChange]) -> bool:
+    return any(line.path.endswith(("price", "availability", "is_visible", "inventory_level")) for line in lines)
+
+
+async def _guarded(batch: Batch, items: Sequence[Item]) -> list[Item]:
+    """Hold what a brake stops, park what must never be written."""
+    limits = batch.flow.brakes
+    recent = await _recent_writes(batch, items)
+    passed: list[Item] = []
+    concerned: dict[str, list[Mark]] = {}
+    for item in items:
+        reason = refused_value(item.merge.lines)
+        path = loops(recent.get(item.key, ()), item.merge.lines, limits.loop_writes)
+        if reason is not None:
+            batch.results.fail(item.mark, RefusedError(reason, code="value"), batch.now, item.source.digest)
+        elif path is not None and batch.world.safety.loop_brake:
+            text = f"{path} goes to and fro between the same values: somebody else writes it, too; stop one of the two"
+            batch.results.fail(item.mark, RefusedError(text, code="loop"), batch.now, item.source.digest)
+        else:
+            passed.append(item)
+            for guard in guards_of(item.merge.lines, limits):
+                concerned.setdefault(guard, []).append(item.mark)
+    verdict = await Brakes(batch.world.store, batch.world.safety).values(batch.flow, batch.kind, concerned, batch.now)
+    for item in passed:
+        if item.key in verdict.held:
+            batch.results.hold(item.mark, *verdict.held[item.key], batch.now)
+    return [i for i in passed if i.key not in verdict.held]
+
+
+async def _recent_writes(batch: Batch, items: Sequence[Item]) -> Mapping[FlowKey, Sequence[HistoryRow]]:
+    since = batch.now - timedelta(seconds=batch.flow.brakes.loop_window_s)
+    asked: list[FlowKey] = [
+        i.key for i in items if i.base is not None and i.base.written_at and i.base.written_at > since
+    ]
+    return await batch.world.store.recent_writes(asked, since) if asked else {}
+
+
+async def _send(batch: Batch, changes: Sequence[Change], priority: Priority) -> dict[Key, Outcome]:
+    size = batch.destination.abilities.kinds[batch.kind].write_batch
+    outcomes: dict[Key, Outcome] = {}
+    for start in range(0, len(changes), size):
+        some = changes[start : start + size]
+        outcomes.update(await batch.destination.write(batch.kind, some, batch.permit(priority)))
+    for change in changes:
+        if change.ref not in outcomes:
+            outcomes[change.ref] = Outcome(error=UnknownOutcomeError("the connector gave no outcome for this change"))
+    return outcomes
+
+
+def _settle(batch: Batch, item: Item, outcome: Outcome) -> None:
+    if outcome.error is not None:
+        _settle_failure(batch, item, outcome, outcome.error)
+        return
+    created = item.link is None
+    if item.link is None:
+        if outcome.key is None:
+            raise LookupError(f"{item.key} was created, and the connector does not say under which key")
+        item.link = created_link(item, outcome.key, batch.now)
+    base = agreed(
+        item.wanted.record,
+        destination_key=item.link.destination_key,
+        merge=item.merge,
+        before=item.base,
+        links=item.links,
+        part_keys=outcome.part_keys,
+        shown=outcome.record if batch.world.safety.learn_lossy_fields else None,
+        source_digest=b"" if item.wanted.left_out else item.source.digest,
+        written_at=batch.now,
+    )
+    results = batch.results
+    results.bases.append(BaseUpdate(key=item.key, base=base, link=item.link))
+    results.intents_done.append(item.key)
+    results.history.append(
+        history_row(item, "create" if created else "update", item.merge.lines, outcome.calls, batch.now)
+    )
+    results.written += 1
+    batch.fresh[(batch.kind, item.key.key)] = item.link.destination_key
+    batch.confirm_if_doubtful(item.mark)
+    results.done(item.mark)
+
+
+def _settle_failure(batch: Batch, item: Item, outcome: Outcome, error: StoreweaveError) -> None:
+    """Keep what is known to exist now, then sort the error."""
+    results = batch.results
+    if isinstance(error, LeaseLostError):
+        raise error
+    if item.link is None and outcome.key is not None:
+        links = {c: dict(m) for c, m in item.links.items()}
+        for collection, keys in outcome.part_keys.items():
+            links.setdefault(collection, {}).update({new.removeprefix("+"): key for new, key in keys.items()})
+        link = created_link(item, outcome.key, batch.now)
+        base = linked_only(item.source, outcome.key, links)
+        results.bases.append(BaseUpdate(key=item.key, base=base, link=link))
+        results.intents_done.append(item.key)
+        batch.fresh[(batch.kind, item.key.key)] = outcome.key
+    looks = error.code == "missing" or (error.code == "duplicate" and item.link is None)
+    if isinstance(error, RefusedError) and looks and item.mark.attempts < 2:
+        # It is there under our own name, or gone: the next look finds out and goes on from there.
+        results.later(item.mark, batch.now, 0.1, str(error), error.code, verify=True)
+    else:
+        results.fail(item.mark, error, batch.now, item.source.digest)

@@ -1,0 +1,1 @@
+"""Notices are kept; keys become marks."""

@@ -1,0 +1,1 @@
+"""What both sides agreed on: bases and the three-way merge that starts from them."""
