@@ -1,0 +1,1 @@
+"""The faces of the program and the wiring that knows everybody: command line, HTTP API, configuration, serving."""
