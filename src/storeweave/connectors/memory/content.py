@@ -6,7 +6,7 @@ Pure: records in, records out. What depends on other records (uniqueness, refere
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
 import msgspec
@@ -89,7 +89,7 @@ def changed_parts(
 
     Collections change in the order of the schema, so that new parts can refer to new parts of an earlier collection.
     What referred to a deleted part goes with it: an option's values, and the variants that use them.
-    Raises RefusedError: ``not-found`` (update of a part that is not there), ``unknown-reference``, ``duplicate``.
+    Raises RefusedError: ``missing`` (update of a part that is not there), ``missing-reference``, ``duplicate``.
     """
     result: dict[str, dict[str, Fields]] = {collection: dict(p) for collection, p in parts.items()}
     made: PartKeys = {}
@@ -102,7 +102,7 @@ def changed_parts(
             here.pop(key, None)
         for key, fields in change.update.items():
             if key not in here:
-                raise RefusedError(f"{collection} {key} does not exist", code="not-found")
+                raise RefusedError(f"{collection} {key} does not exist", code="missing")
             new = stored(_resolved(fields, schema.fields, made), schema.fields, lossy)
             here[key] = (
                 _with_bytes({**here[key], **new}, new, key, image_url)
@@ -143,7 +143,7 @@ def _resolved(fields: Fields, schemas: Mapping[str, FieldSchema], made: PartKeys
 
 def _part_key(key: str, made: Mapping[str, str]) -> str:
     if key.startswith(NEW) and key not in made:
-        raise RefusedError(f"{key} was not created", code="unknown-reference")
+        raise RefusedError(f"{key} was not created", code="missing-reference")
     return made.get(key, key)
 
 
@@ -187,7 +187,7 @@ def _drop_orphans(kind: Kind, parts: dict[str, dict[str, Fields]], changes: Mapp
                     gone.setdefault(collection, set()).add(key)
                 elif missing:
                     raise RefusedError(
-                        f"{collection} {key} refers to {min(map(str, missing))}", code="unknown-reference"
+                        f"{collection} {key} refers to {min(map(str, missing))}", code="missing-reference"
                     )
 
 
@@ -205,14 +205,19 @@ def refuse_twins(parts: Parts) -> None:
 
 
 def matches_of(kind: Kind, fields: Fields, parts: Parts) -> tuple[str, ...]:
-    """Natural identities of a record, apart from the path of a category."""
-    found = []
-    if kind is Kind.PRODUCT and fields.get("sku"):
-        found.append(f"sku:{fields['sku']}")
-    found += [f"variant-sku:{f['sku']}" for f in parts.get("variants", {}).values() if f.get("sku")]
-    if fields.get("name"):
-        found.append(f"name:{str(fields['name']).strip().casefold()}")
-    return tuple(found)
+    """Natural identities of a record, the best first; of a category only the name, its path is the shop's to know."""
+    name, sku = str(fields.get("name") or ""), fields.get("sku")
+    if kind is not Kind.PRODUCT:
+        return (f"name:{name.strip().casefold()}",)
+    found = [f"sku:{sku}"] if sku else []
+    skus = dict.fromkeys(f.get("sku") for f in parts.get("variants", {}).values())
+    found += [f"variant-sku:{other}" for other in skus if other and other != sku]
+    return (*found, f"name:{name}")
+
+
+def path_match(names: Sequence[str]) -> str:
+    """The natural identity of a category: names from the root, in small letters; a slash in a name gets a backslash."""
+    return "path:" + "/".join(name.strip().casefold().replace("\\", "\\\\").replace("/", "\\/") for name in names)
 
 
 def digest_of(fields: Fields, parts: Parts, *, omit: frozenset[str]) -> bytes:

@@ -7,9 +7,11 @@ RefusedError as the shop's rules say.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product as combinations
 from typing import Any
+
+import msgspec
 
 from storeweave.connectors.memory.content import PartKeys
 from storeweave.connectors.memory.state import ShopState
@@ -73,6 +75,20 @@ class MemoryShop(ShopState):
         self.touch()
         return self.create(record.kind, record.fields, as_new(record.kind, record.parts))[0].key
 
+    def load(self, records: Iterable[Record]) -> dict[tuple[Kind, Key], Key]:
+        """Records that refer to each other by keys of their own, what is referred to first; the new keys."""
+        keys: dict[tuple[Kind, Key], Key] = {}
+        for record in records:
+            fields = dict(record.fields)
+            for name, schema in SCHEMAS[record.kind].fields.items():
+                value = fields.get(name)
+                if schema.kind is not None and isinstance(value, frozenset):
+                    fields[name] = frozenset(keys[schema.kind, Key(str(v))] for v in value)
+                elif schema.kind is not None and isinstance(value, str):
+                    fields[name] = keys[schema.kind, Key(value)]
+            keys[record.kind, record.key] = self.create_record(msgspec.structs.replace(record, fields=fields))
+        return keys
+
     def edit_product(self, key: Key, **fields: Value) -> None:
         self.edit(Kind.PRODUCT, key, **fields)
 
@@ -86,7 +102,7 @@ class MemoryShop(ShopState):
 
     def key_of(self, kind: Kind, name: str) -> Key:
         """The key of the record with this SKU, name or (category) path. Raises KeyError unless there is exactly one."""
-        wanted = {f"sku:{name}", f"name:{name.casefold()}", f"path:{name.casefold()}"}
+        wanted = {f"sku:{name}", f"name:{name}", f"name:{name.casefold()}", f"path:{name.casefold()}"}
         every = (self.look(kind, key, late=False) for key in self.records[kind])
         found = [record.key for record in every if record is not None and not wanted.isdisjoint(record.matches)]
         if len(found) != 1:
@@ -122,7 +138,7 @@ class MemoryShop(ShopState):
         }
         unknown = labels.items() - values.keys()
         if unknown:
-            raise RefusedError(f"there is no {min(unknown)}", code="unknown-reference")
+            raise RefusedError(f"there is no {min(unknown)}", code="missing-reference")
         chosen = frozenset(values[pair] for pair in labels.items())
         return self._add(product, "variants", {"sku": sku, "option_values": chosen, **fields})
 

@@ -21,6 +21,7 @@ from storeweave.connectors.memory.content import (
     changed_parts,
     digest_of,
     matches_of,
+    path_match,
     refuse_twins,
     stored,
 )
@@ -38,7 +39,7 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     """What this shop insists on, and how it shows things."""
 
     unique_skus: bool = True  # over products and variants; a variant may have its own product's SKU
-    unique_names: bool = True  # of products and brands, without regard to case
+    unique_names: bool = True  # of products, and of brands without regard to case
     lossy: Lossy | None = None
     lists_channel: bool = False  # products show ``listing_state``
     shows_content: bool = False  # images show the hash of their bytes; else it has to be asked for by URL
@@ -155,7 +156,7 @@ class ShopState:
         return [record for record in found if record is not None and match in record.matches]
 
     def path(self, key: Key) -> str:
-        """Names from the root to a category, in lower case, joined by slashes."""
+        """The path of a category, as in its matches (``path_match``)."""
         names: list[str] = []
         seen: set[Key] = set()
         step: Key | None = key
@@ -164,15 +165,15 @@ class ShopState:
             record = self.records[Kind.CATEGORY].get(step)
             if record is None:
                 break
-            names.append(str(record.fields.get("name") or "").strip().casefold())
+            names.append(str(record.fields.get("name") or ""))
             parent = record.fields.get("parent")
             step = Key(parent) if isinstance(parent, str) else None
-        return "/".join(reversed(names))
+        return path_match(names[::-1]).removeprefix("path:")
 
     def _shown(self, record: Record) -> Record:
         """A record as it leaves the shop."""
         if record.kind is Kind.CATEGORY:
-            return msgspec.structs.replace(record, matches=(*record.matches, f"path:{self.path(record.key)}"))
+            return msgspec.structs.replace(record, matches=(f"path:{self.path(record.key)}",))
         images = record.parts.get("images")
         if images and not self.rules.shows_content:
             bare = {k: {n: v for n, v in f.items() if n != "content"} for k, f in images.items()}
@@ -184,7 +185,7 @@ class ShopState:
     def create(
         self, kind: Kind, fields: Fields, parts: Mapping[str, PartsChange] | None = None, *, by: str = MERCHANT
     ) -> tuple[Record, PartKeys]:
-        """A new record under the next key. Raises RefusedError: duplicate, unknown-reference, invalid."""
+        """A new record under the next key. Raises RefusedError: duplicate, missing-reference, invalid."""
         if not fields.get("name"):
             raise RefusedError(f"a {kind} needs a name", code="invalid")
         schema = SCHEMAS[kind]
@@ -207,7 +208,7 @@ class ShopState:
         return self._shown(record), made
 
     def set_fields(self, kind: Kind, key: Key, fields: Fields, *, by: str = MERCHANT) -> Record:
-        """Overwrite these fields, whatever they hold now. Raises RefusedError: not-found and those of ``create``."""
+        """Overwrite these fields, whatever they hold now. Raises RefusedError: missing and those of ``create``."""
         old = self._existing(kind, key)
         schemas = SCHEMAS[kind].fields
         record = self._made(kind, key, {**old.fields, **stored(fields, schemas, self.rules.lossy)}, old.parts)
@@ -298,7 +299,7 @@ class ShopState:
     def _existing(self, kind: Kind, key: Key) -> Record:
         record = self.records[kind].get(key)
         if record is None:
-            raise RefusedError(f"{kind} {key} does not exist", code="not-found")
+            raise RefusedError(f"{kind} {key} does not exist", code="missing")
         return record
 
     def _made(self, kind: Kind, key: Key, fields: Fields, parts: Mapping[str, Mapping[str, Fields]]) -> Record:
@@ -339,7 +340,7 @@ class ShopState:
     def _refuse_unknown_references(self, record: Record) -> None:
         for kind, key in _references(record):
             if key not in self.records[kind]:
-                raise RefusedError(f"{kind} {key} does not exist", code="unknown-reference")
+                raise RefusedError(f"{kind} {key} does not exist", code="missing-reference")
         step = record.fields.get("parent")
         while isinstance(step, str):
             if step == record.key:
