@@ -16,6 +16,9 @@ from storeweave.model.kinds import NEVER_COMPARED, Key
 from storeweave.model.records import NEW, Fields, Record, Value
 from storeweave.model.state import Base
 
+PART_HELD = True
+"""Value in ``Base.held`` of a whole part that a person removed or brought back."""
+
 PartKeys = Mapping[str, Mapping[str, str]]
 
 
@@ -42,7 +45,7 @@ def agreed(
         for new, key in keys.items():
             if is_new(new):
                 all_links.setdefault(collection, {})[new.removeprefix(NEW)] = key
-    held = {p: v for p, v in (before.held if before else {}).items() if value_at(record, p) == v}
+    held = {p: v for p, v in (before.held if before else {}).items() if v is PART_HELD or value_at(record, p) == v}
     return Base(
         wanted=record,
         lossy=lossy,

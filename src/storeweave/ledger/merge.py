@@ -81,6 +81,7 @@ class _Work:
     ) -> None:
         self.wanted, self.base, self.theirs, self.policy, self.newest = wanted, base, theirs, policy, newest
         self.lossy: Mapping[str, Value] = base.lossy if base else {}
+        self.held: Mapping[str, Value] = base.held if base else {}
         self.lines: list[FieldChange] = []
         self.conflicts: list[Conflict] = []
         self.pairs: dict[str, Value] = {}
@@ -177,6 +178,8 @@ class _Work:
         create: dict[str, Fields] = {}
         update: dict[str, Fields] = {}
         for key, fields in wanted.items():
+            if key not in there and f"{collection}/{key}" in self.held:
+                continue  # a person took it away and the source has not said anything new
             if key not in there:
                 create[key] = dict(fields)
                 self.lines.append(FieldChange(f"{collection}/{key}", None, None, False, True))
@@ -191,6 +194,8 @@ class _Work:
             if key in wanted:
                 continue
             path = f"{collection}/{key}"
+            if path in self.held:
+                continue  # a person brought it back
             if key not in base and self.base is not None and self.policy(path) is Policy.DESTINATION:
                 continue  # the destination's own addition, and the destination keeps its own
             delete.append(key)
