@@ -1,4 +1,4 @@
-"""Webhooks that a twin really sends: Standard Webhooks signatures, retries on the vendor's schedule, mishaps on request.
+"""Webhooks that a twin really sends: Standard Webhooks signatures, retries on a schedule, mishaps on request.
 
 Nothing runs by itself: ``deliver_due`` sends what is due (deterministic tests pump it), ``run`` pumps on a clock
 (servers and demos start it as a task that they own). Which hooks want which events is the vendor's affair.
@@ -17,9 +17,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import msgspec
 
 from storeweave.ports.clock import Clock
+from storeweave.twinkit.landing import until
 
 Post = Callable[[str, Mapping[str, str], bytes], Awaitable[int]]
-BIGCOMMERCE_RETRIES_S = (60, 180, 300, 600, 900, 1800, 3600, 7200, 21600, 50400, 86400)
 
 
 class Mishaps(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,9 +58,9 @@ class Deliveries:
         rng: random.Random,
         secret: bytes,
         post: Post | None,
-        retries_s: Sequence[float] = BIGCOMMERCE_RETRIES_S,
+        retries_s: Sequence[float],
         time_scale: float = 1.0,
-        timeout_s: float = 10.0,
+        delay_s: float = 0.0,
         on_exhausted: Callable[[int], None] | None = None,
     ) -> None:
         self.clock = clock
@@ -74,7 +74,7 @@ class Deliveries:
         self._rng = rng
         self._secret = secret
         self._retries_s = tuple(retries_s)
-        self._timeout_s = timeout_s
+        self._delay_s = delay_s
         self._on_exhausted = on_exhausted
         self._due: list[tuple[float, int, Delivery]] = []
         self._count = 0
@@ -98,7 +98,7 @@ class Deliveries:
         if self._struck(mishaps.lost):
             self.lost += 1
             return
-        at = now
+        at = now + self._delay_s
         if self._struck(mishaps.delayed):
             at += self._between(*mishaps.delay_s)
         if self._struck(mishaps.reordered):
@@ -126,19 +126,8 @@ class Deliveries:
                     await gate.acquire()
                     delivery = heapq.heappop(self._due)[2]
                     group.create_task(self._attempt(delivery)).add_done_callback(lambda _: gate.release())
-                await self._until_something_is_due(group)
-
-    async def _until_something_is_due(self, group: asyncio.TaskGroup) -> None:
-        self._news.clear()
-        if not self._due:
-            await self._news.wait()
-            return
-        wait_s = self._due[0][0] - self.clock.monotonic()
-        if wait_s > 0:
-            sleep, news = group.create_task(self.clock.sleep(wait_s)), group.create_task(self._news.wait())  # type: ignore[arg-type]
-            await asyncio.wait({sleep, news}, return_when=asyncio.FIRST_COMPLETED)
-            sleep.cancel()
-            news.cancel()
+                self._news.clear()
+                await until(self.clock, self.next_at, self._news)
 
     async def _attempt(self, delivery: Delivery) -> None:
         delivery.attempts += 1

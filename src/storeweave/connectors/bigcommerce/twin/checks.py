@@ -1,6 +1,6 @@
 """Which fields the API accepts and what it makes of their values: types, limits, trimming, rounding.
 
-Each table maps a field to a check: it returns the value as the store keeps it, or raises ValueError with the sentence
+Each table maps a field to a check: it returns the value as the store keeps it, or raises Unfit with the sentence
 that the 422 shows. Limits are from the vendor's OpenAPI files.
 """
 
@@ -19,15 +19,19 @@ Check = Callable[[Any], Any]
 MOST_PIECES = 2_147_483_647
 
 
+class Unfit(Exception):  # noqa: N818  becomes a sentence in an answer
+    """A value that a field does not take, and why."""
+
+
 def text(most: int, least: int = 0, *, strip: bool = False) -> Check:
     def check(value: Any) -> str:
         if not isinstance(value, str):
-            raise ValueError("must be a string")
+            raise Unfit("must be a string")
         if strip:
             value = value.strip()
         if not least <= len(value) <= most:
-            raise ValueError(f"must be {least} to {most} characters long")
-        return value
+            raise Unfit(f"must be {least} to {most} characters long")
+        return str(value)
 
     return check
 
@@ -38,11 +42,11 @@ def number(lowest: int | None = 0, most: int | None = None, places: int = 4) -> 
             try:
                 value = Decimal(value)
             except ArithmeticError:
-                raise ValueError("must be a number") from None
+                raise Unfit("must be a number") from None
         if isinstance(value, bool) or not isinstance(value, int | Decimal):
-            raise ValueError("must be a number")
+            raise Unfit("must be a number")
         if (lowest is not None and value < lowest) or (most is not None and value > most):
-            raise ValueError("is out of range")
+            raise Unfit("is out of range")
         return value if isinstance(value, int) else rounded(value, places)
 
     return check
@@ -51,9 +55,9 @@ def number(lowest: int | None = 0, most: int | None = None, places: int = 4) -> 
 def whole(lowest: int, most: int) -> Check:
     def check(value: Any) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
-            raise ValueError("must be a whole number")
+            raise Unfit("must be a whole number")
         if not lowest <= value <= most:
-            raise ValueError(f"must be from {lowest} to {most}")
+            raise Unfit(f"must be from {lowest} to {most}")
         return value
 
     return check
@@ -64,13 +68,13 @@ def flag(value: Any) -> bool:
         return value
     if value in {0, 1}:
         return bool(value)
-    raise ValueError("must be a boolean")
+    raise Unfit("must be a boolean")
 
 
 def choice(*choices: str) -> Check:
     def check(value: Any) -> str:
         if value not in choices:
-            raise ValueError(f"must be one of {', '.join(choices)}")
+            raise Unfit(f"must be one of {', '.join(choices)}")
         return str(value)
 
     return check
@@ -81,9 +85,9 @@ def ids(most: int, lowest: int = 0) -> Check:
 
     def check(value: Any) -> tuple[int, ...]:
         if not isinstance(value, list):
-            raise ValueError("must be an array")
+            raise Unfit("must be an array")
         if len(value) > most:
-            raise ValueError(f"must have at most {most} items")
+            raise Unfit(f"must have at most {most} items")
         return tuple(dict.fromkeys(one(item) for item in value))
 
     return check
@@ -91,7 +95,7 @@ def ids(most: int, lowest: int = 0) -> Check:
 
 def texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ValueError("must be an array of strings")
+        raise Unfit("must be an array of strings")
     return tuple(value)
 
 
@@ -104,10 +108,10 @@ def nullable(inner: Check) -> Check:
 
 def custom_url(value: Any) -> CustomUrl:
     if not isinstance(value, dict):
-        raise ValueError("must be an object")
+        raise Unfit("must be an object")
     url = value.get("url", value.get("path", ""))
     if not isinstance(url, str) or len(url) > 255:
-        raise ValueError("url must be a string of at most 255 characters")
+        raise Unfit("url must be a string of at most 255 characters")
     if url:
         url = "/" + url.strip("/") + "/" if url.strip("/") else "/"
     return CustomUrl(url, bool(value.get("is_customized", bool(url))))
@@ -120,9 +124,9 @@ def raw_json(value: Any) -> msgspec.Raw:
 def level(value: Any) -> int:
     """A stock level written through the catalogue: above the limit it is cut off in silence."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError("must be a whole number")
+        raise Unfit("must be a whole number")
     if value < 0:
-        raise ValueError("must not be negative")
+        raise Unfit("must not be negative")
     return min(value, MOST_PIECES)
 
 
@@ -329,7 +333,7 @@ def checked(table: Mapping[str, Check], body: Any, *, required: tuple[str, ...] 
             continue
         try:
             kept[name] = check(value)
-        except ValueError as error:
+        except Unfit as error:
             errors[name] = f"{name} {error}"
     for name in required:
         if name not in body:
