@@ -17,16 +17,19 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
     ``handler(world, call, *ids)`` is atomic and answers at once. ``needs(call)`` names the URLs whose bytes must be
     fetched before it runs. ``gate``: calls under way in one gate are counted against the twin's cap of that name.
-    ``scope``: what the token must allow.
     """
 
     method: str
     template: str
     handler: Handler
-    scope: str = ""
+    name: str = ""  # under which its calls are counted; default: the template
     gate: str = ""
     needs: Callable[[Call], Iterable[str]] | None = None
     reads: bool | None = None
+
+    @property
+    def label(self) -> str:
+        return self.name or self.template
 
     @property
     def is_read(self) -> bool:

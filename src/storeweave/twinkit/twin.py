@@ -19,11 +19,12 @@ from storeweave.twinkit.faults import HAS_EFFECT, Drawn, Fault, FaultPlan
 from storeweave.twinkit.landing import Landings
 from storeweave.twinkit.limits import Gates, QuotaWindow, WindowState
 from storeweave.twinkit.router import Route, Router
-from storeweave.twinkit.wire import Answer, Call, ConnectionLost, ConnectionRefused, NoAnswer, Refusal
+from storeweave.twinkit.wire import Answer, Call, ConnectionLost, ConnectionRefused, NoAnswer, Refusal, encode
 
 Fetch = Callable[[str], Awaitable[bytes]]
 Fetched = Mapping[str, bytes | str]  # by URL: the bytes, or why they could not be had
 
+CONTROL = "/__twin__/"
 HTML_HEADERS = msgspec.structs.replace(Answer(200), headers={"content-type": "text/html"}).headers
 PAGE = b"<!DOCTYPE html><html><head><title>One moment, please</title></head><body>Checking your browser.</body></html>"
 
@@ -87,6 +88,25 @@ class Twin:
         del call
         return None
 
+    def control(self, call: Call) -> Answer:
+        """Answers to whoever steers this twin (tests, demos); no vendor has these."""
+        del call
+        return Answer(404, b"", {})
+
+    def do(self, method: str, path: str, body: Any = None, *, fetched: Fetched | None = None) -> Answer:
+        """Do as the merchant does in the control panel: the same effects, but no token, quota, fault or count.
+
+        ``path`` may carry a query; ``fetched`` are the bytes of URLs that the body names.
+        """
+        self.settle()
+        path, _, query = path.partition("?")
+        call = Call(method, path, query_string=query, body=encode(body) if body is not None else b"")
+        route, ids, _ = self._router.find(method, path)
+        if route is None:
+            return self.refuse(Refusal(404, f"no such operation: {method} {path}"))
+        self.keep_fetched(fetched or {})
+        return self._run(call, route, ids)
+
     # The way of a call.
 
     def settle(self) -> None:
@@ -98,6 +118,8 @@ class Twin:
         now = self.clock.monotonic()
         if self.landings.next_at is not None:
             self.landings.apply_due(now)
+        if call.path.startswith(CONTROL):
+            return self.control(call)
         if self.faults.outage is not None:
             return self._out_of_order(call, self.faults.outage, now)
         special = self.unmetered(call)
@@ -111,9 +133,9 @@ class Twin:
         try:
             answer = await self._admitted(call, route, ids, now)
         except (ConnectionLost, NoAnswer):
-            self.calls.note(call.method, route.template, 0, is_read=route.is_read, at_s=now)
+            self.calls.note(call.method, route.label, 0, is_read=route.is_read, at_s=now)
             raise
-        self.calls.note(call.method, route.template, answer.status, is_read=route.is_read, at_s=now)
+        self.calls.note(call.method, route.label, answer.status, is_read=route.is_read, at_s=now)
         return answer
 
     async def _admitted(self, call: Call, route: Route, ids: tuple[int, ...], now: float) -> Answer:

@@ -23,7 +23,9 @@ from storeweave.connectors.bigcommerce.twin import (
     stock,
     variants,
 )
+from storeweave.connectors.bigcommerce.twin.control import answered
 from storeweave.connectors.bigcommerce.twin.events import Announcer
+from storeweave.connectors.bigcommerce.twin.merchant import Merchant
 from storeweave.connectors.bigcommerce.twin.render import STATUS_PAGE
 from storeweave.connectors.bigcommerce.twin.settings import TwinSettings
 from storeweave.connectors.bigcommerce.twin.shop import Shop
@@ -60,13 +62,20 @@ class BigCommerceTwin(Twin):
         rng: random.Random,
         post: Post | None = None,
         fetch: Fetch | None = None,
+        controlled: bool = False,
     ) -> None:
         self.settings = settings = settings or TwinSettings()
         base = f"/stores/{settings.store_hash}"
         super().__init__(
             [
-                *(replace(route, template=f"{base}/v3{route.template}") for route in V3_ROUTES),
-                *(replace(route, template=f"{base}/v2{route.template}") for route in V2_ROUTES),
+                *(
+                    replace(route, template=f"{base}/v3{route.template}", name=f"/v3{route.template}")
+                    for route in V3_ROUTES
+                ),
+                *(
+                    replace(route, template=f"{base}/v2{route.template}", name=f"/v2{route.template}")
+                    for route in V2_ROUTES
+                ),
             ],
             clock=clock,
             rng=rng,
@@ -76,6 +85,7 @@ class BigCommerceTwin(Twin):
             latency_s=settings.latency_s,
             fetch=fetch,
         )
+        self.controlled = controlled
         self._tokens = settings.token_table()
         main = next(iter(self._tokens.values()))
         self.deliveries = Deliveries(
@@ -90,7 +100,7 @@ class BigCommerceTwin(Twin):
         )
         number = str(account.store_id(settings.store_hash))
         announcer = Announcer(store_hash=settings.store_hash, store_id=number, clock=clock, deliveries=self.deliveries)
-        self.shop = Shop(settings, clock=clock, rng=rng, landings=self.landings, announcer=announcer)
+        self.shop: Shop = Shop(settings, clock=clock, rng=rng, landings=self.landings, announcer=announcer)
 
     @property
     def api_url(self) -> str:
@@ -131,6 +141,14 @@ class BigCommerceTwin(Twin):
 
     def unmetered(self, call: Call) -> Answer | None:
         return images.served(self.shop, call.path) if call.path.startswith("/img/") else None
+
+    def control(self, call: Call) -> Answer:
+        return answered(self, call) if self.controlled else super().control(call)
+
+    @property
+    def merchant(self) -> Merchant:
+        """The merchant's hands on this store."""
+        return Merchant(self)
 
     async def deliver_due(self) -> int:
         """Let effects take place and send the webhooks that are due; their number."""
