@@ -1,0 +1,98 @@
+"""What full passes ask of the crosswalk: digests to compare, which keys a listing showed, which it lacked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from storeweave.model.kinds import FlowName, Key, Kind
+from storeweave.storage.rows import from_us, to_us
+from storeweave.storage.session import Session
+from storeweave.storage.statements import Statement
+
+_HERE = "crosswalk.flow = :flow and crosswalk.kind = :kind and crosswalk.key = r.key"
+
+DIGESTS = Statement(
+    "select c.key, c.source_digest from {rows} join crosswalk c on c.flow = :flow and c.kind = :kind and c.key = r.key",
+    rows="key text",
+)
+DESTINATION_DIGESTS = Statement(
+    "select c.destination_key, c.key, c.destination_digest from {rows} join crosswalk c "
+    "on c.flow = :flow and c.kind = :kind and c.destination_key = r.key",
+    rows="key text",
+)
+LOCK_LINKS = Statement(
+    "select 1 from {rows} join crosswalk c on c.flow = :flow and c.kind = :kind and c.key = r.key "
+    "order by c.key for update of c",
+    rows="key text",
+)
+SEEN = Statement(
+    f"""
+    update crosswalk set seen_run = :run, missing_since = null from {{rows}}
+    where {_HERE} and (coalesce(crosswalk.seen_run, 0) <> :run or crosswalk.missing_since is not null)
+    """,
+    rows="key text",
+)
+UNSEEN = Statement(
+    """
+    select key from crosswalk
+    where flow = :flow and kind = :kind and key > :after
+        and coalesce(seen_run, 0) <> :run
+        and not exists (select 1 from run where run.id = :run and run.started_at <= crosswalk.linked_at)
+    order by key limit :limit
+    """
+)
+MISSING = Statement(
+    f"update crosswalk set missing_since = :at from {{rows}} where {_HERE} and crosswalk.missing_since is null",
+    rows="key text",
+)
+MISSING_SINCE = Statement(
+    "select c.key, c.missing_since from {rows} join crosswalk c "
+    "on c.flow = :flow and c.kind = :kind and c.key = r.key where c.missing_since is not null",
+    rows="key text",
+)
+
+
+def digests(session: Session, flow: FlowName, kind: Kind, keys: Sequence[Key]) -> dict[Key, bytes]:
+    """Digest of the source's record at the time of the base."""
+    rows = session.rows(DIGESTS, _keys(keys), flow=flow, kind=kind.value)
+    return {Key(key): bytes.fromhex(digest) for key, digest in rows}
+
+
+def destination_digests(
+    session: Session, flow: FlowName, kind: Kind, keys: Sequence[Key]
+) -> dict[Key, tuple[Key, bytes]]:
+    """By destination key: the source key and the digest of the destination's record."""
+    rows = session.rows(DESTINATION_DIGESTS, _keys(keys), flow=flow, kind=kind.value)
+    return {Key(theirs): (Key(ours), bytes.fromhex(digest)) for theirs, ours, digest in rows}
+
+
+def seen(session: Session, flow: FlowName, kind: Kind, keys: Sequence[Key], run: int) -> None:
+    """These keys were in the listing of that run."""
+    _lock(session, flow, kind, keys)
+    session.run(SEEN, _keys(keys), flow=flow, kind=kind.value, run=run)
+
+
+def unseen(session: Session, flow: FlowName, kind: Kind, run: int, after: Key | None, limit: int) -> list[Key]:
+    """Linked keys that were not; those linked since the run started had no chance to be, and are left out."""
+    rows = session.rows(UNSEEN, flow=flow, kind=kind.value, run=run, after=after or "", limit=limit)
+    return [Key(key) for (key,) in rows]
+
+
+def missing_once(
+    session: Session, flow: FlowName, kind: Kind, keys: Sequence[Key], at: datetime
+) -> dict[Key, datetime]:
+    """Remember that a listing lacked these; since when they are lacking."""
+    _lock(session, flow, kind, keys)
+    session.run(MISSING, _keys(keys), flow=flow, kind=kind.value, at=to_us(at))
+    rows = session.rows(MISSING_SINCE, _keys(keys), flow=flow, kind=kind.value)
+    return {Key(key): from_us(since) for key, since in rows}
+
+
+def _lock(session: Session, flow: FlowName, kind: Kind, keys: Sequence[Key]) -> None:
+    if session.dialect == "postgresql":
+        session.rows(LOCK_LINKS, _keys(keys), flow=flow, kind=kind.value)
+
+
+def _keys(keys: Sequence[Key]) -> list[tuple[str]]:
+    return [(key,) for key in sorted(set(keys))]
