@@ -7,6 +7,7 @@ plain functions on the vendor's state and atomic; everything that waits happens 
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,7 +30,7 @@ HTML_HEADERS = msgspec.structs.replace(Answer(200), headers={"content-type": "te
 PAGE = b"<!DOCTYPE html><html><head><title>One moment, please</title></head><body>Checking your browser.</body></html>"
 
 
-class Twin:
+class Twin(ABC):
     """One account of one vendor, imitated."""
 
     def __init__(
@@ -64,22 +65,23 @@ class Twin:
 
     # What a vendor's twin says.
 
+    @abstractmethod
     def world(self) -> Any:
         """What handlers get as their first argument."""
-        raise NotImplementedError
 
+    @abstractmethod
     def authorise(self, call: Call, route: Route) -> Answer | None:
         """None when the token allows this; else the refusal."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self, refusal: Refusal) -> Answer:
         """The vendor's form of a refusal."""
-        raise NotImplementedError
 
+    @abstractmethod
     def quota_headers(self, state: WindowState) -> Mapping[str, str]:
         """The vendor's headers about the quota."""
-        raise NotImplementedError
 
+    @abstractmethod
     def keep_fetched(self, fetched: Fetched) -> None:
         """Bytes that the next handler may need."""
 
