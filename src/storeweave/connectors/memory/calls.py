@@ -80,7 +80,7 @@ class Caller:
         )
         self._shop.log.sendings.append(sending)
         try:
-            await self._travel()
+            await self._leave(effect)
             self._shop.touch()
             if fault is Fault.LATE:
                 self._shop.land_later(self.faults.late_by_s(), effect)
@@ -143,6 +143,15 @@ class Caller:
         if self._budget is not None:
             self._budget.hold(wait_s)
         return RateLimitedError(f"{self._shop.name} asks for a pause", wait_s=wait_s)
+
+    async def _leave(self, effect: Callable[[], object]) -> None:
+        """Travel to the shop. What has left a process may arrive although the process has died meanwhile."""
+        try:
+            await self._travel()
+        except asyncio.CancelledError:
+            if self._rng.random() < self.faults.rates.orphaned:
+                self._shop.land_later(self._rng.uniform(*self._latency_s), effect)
+            raise
 
     async def _travel(self) -> None:
         low, high = self._latency_s

@@ -53,6 +53,7 @@ class FaultRates(msgspec.Struct, frozen=True, kw_only=True):
     late_s: float = 30.0  # longest time after which a LATE write lands
     limited_wait_s: float = 1.0  # what a LIMITED answer asks for
     silence_s: float = 0.0  # how long a caller hangs before an unknown outcome is seen as such
+    orphaned: float = 0.0  # share of writes that still land when their caller dies while they are on their way
 
     @classmethod
     def evenly(

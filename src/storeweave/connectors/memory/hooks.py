@@ -78,7 +78,7 @@ class Hooks:
 
     def forget(self, sink: Sink) -> None:
         """Stop hearing (a process that died)."""
-        self._sinks = [s for s in self._sinks if s.sink is not sink]
+        self._sinks = [s for s in self._sinks if s.sink != sink]
 
     def emit(self, kind: Kind, key: Key, event: Event, verb: str, happened_at: datetime) -> None:
         """Tell of one change, or lose it."""

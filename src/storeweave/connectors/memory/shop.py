@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from storeweave.connectors.memory.content import PartKeys
+from storeweave.connectors.memory.content import Lossy, PartKeys
 from storeweave.connectors.memory.state import ShopState
 from storeweave.connectors.memory.truth import truth_of
 from storeweave.model.errors import RefusedError
@@ -199,10 +199,10 @@ class MemoryShop(ShopState):
 
     # --- oracle -----------------------------------------------------------------------------------------------------
 
-    def truth(self) -> dict[str, dict[str, Any]]:
-        """Everything there is, by natural names instead of keys (see ``truth_of``)."""
+    def truth(self, *, lossy: Lossy | None = None) -> dict[str, dict[str, Any]]:
+        """Everything there is, by natural names instead of keys (see ``truth_of``); as a lossy shop would keep it."""
         self.touch()
-        return truth_of(self.records, path=self.path)
+        return truth_of(self.records, path=self.path, lossy=lossy)
 
     # --- inside -----------------------------------------------------------------------------------------------------
 

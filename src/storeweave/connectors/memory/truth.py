@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
+import msgspec
+
+from storeweave.connectors.memory.content import Lossy, stored
 from storeweave.model.encoding import plain
 from storeweave.model.kinds import SCHEMAS, Key, Kind
 from storeweave.model.records import Fields, Record
@@ -19,8 +22,15 @@ Truth = Mapping[str, Mapping[str, Any]]
 _HASH_SHOWN = 12
 
 
-def truth_of(records: Mapping[Kind, Mapping[Key, Record]], *, path: Callable[[Key], str]) -> dict[str, dict[str, Any]]:
-    """Dump all records of a shop. Two of one natural name are told apart as ``name#2``."""
+def truth_of(
+    records: Mapping[Kind, Mapping[Key, Record]], *, path: Callable[[Key], str], lossy: Lossy | None = None
+) -> dict[str, dict[str, Any]]:
+    """Dump all records of a shop, as one that spoils things would keep them when ``lossy`` is given.
+
+    Two of one natural name are told apart as ``name#2``.
+    """
+    if lossy is not None:
+        records = {kind: {k: _kept(r, lossy) for k, r in of_kind.items()} for kind, of_kind in records.items()}
     names: dict[tuple[Kind, str], str] = {}
     for kind, of_kind in records.items():
         taken: dict[str, int] = {}
@@ -31,6 +41,18 @@ def truth_of(records: Mapping[Kind, Mapping[Key, Record]], *, path: Callable[[Ke
         kind.value: {names[kind, key]: _described(record, names) for key, record in of_kind.items()}
         for kind, of_kind in records.items()
     }
+
+
+def _kept(record: Record, lossy: Lossy) -> Record:
+    schema = SCHEMAS[record.kind]
+    return msgspec.structs.replace(
+        record,
+        fields=stored(record.fields, schema.fields, lossy),
+        parts={
+            c: {k: stored(f, schema.parts[c].fields, lossy) for k, f in parts.items()}
+            for c, parts in record.parts.items()
+        },
+    )
 
 
 def _told_apart(name: str, taken: dict[str, int]) -> str:
