@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from storeweave.model.kinds import ConnectionName, LaneName
-from storeweave.model.records import RANK, Event, FlowKey
+from storeweave.model.records import CAUSE_RANK, RANK, Cause, Event, FlowKey
 from storeweave.model.state import Acceptance
 from storeweave.storage.rows import KIND_RANK, clean, from_us, from_us_or_none, hex_or_none, to_us, to_us_or_none
 from storeweave.storage.session import Session
@@ -36,7 +36,15 @@ INSERT_NOTICES = Statement(
 )
 STORED_NUMBERS = Statement("select j.seq from {rows} join journal j on j.seq = r.seq", rows="seq bigint")
 
+_RANKS = " ".join(f"when '{cause.value}' then {rank}" for cause, rank in CAUSE_RANK.items())
+_RANK_OF = {
+    "rank_new": f"(case excluded.cause {_RANKS} end)",
+    "rank_old": f"(case mark.cause {_RANKS} end)",
+}
+
 UPSERT_MARKS = Statement(
+    # A delete notice stays believable until the key was looked at, whatever else is told of it meanwhile. The moment
+    # it is about is the latest one known, or unknown.
     """
     insert into mark
         (flow, kind, key, lane, kind_rank, want, state, due_at, first_at, noticed_at, happened_at, attempts,
@@ -51,21 +59,22 @@ UPSERT_MARKS = Statement(
         due_at = {least}(mark.due_at, excluded.due_at),
         first_at = case when mark.state = 'dirty' then mark.first_at else excluded.first_at end,
         noticed_at = excluded.noticed_at,
-        happened_at = excluded.happened_at,
+        happened_at = case when mark.happened_at is null or excluded.happened_at is null then null
+            else {greatest}(mark.happened_at, excluded.happened_at) end,
         attempts = 0,
         priority_rank = {least}(mark.priority_rank, excluded.priority_rank),
-        cause = excluded.cause,
-        deleted = excluded.deleted,
+        cause = case when mark.state <> 'dirty' or {rank_new} <= {rank_old} then excluded.cause else mark.cause end,
+        deleted = (mark.deleted or excluded.deleted),
         verify = (mark.verify or excluded.verify),
         run = coalesce(excluded.run, mark.run),
         brake = null
     """,
     rows="flow text, kind text, key text, lane text, kind_rank smallint, want bigint, due_at bigint, "
-    "noticed_at bigint, happened_at bigint, priority_rank smallint, cause text, deleted boolean, verify boolean, run bigint",
-    sqlite={"new_want": "max(mark.want, excluded.want)"},
-    postgresql={
-        "new_want": "case when excluded.want > mark.want then excluded.want else nextval('journal_number') end"
-    },
+    "noticed_at bigint, happened_at bigint, priority_rank smallint, cause text, deleted boolean, verify boolean, "
+    "run bigint",
+    sqlite={"new_want": "max(mark.want, excluded.want)"} | _RANK_OF,
+    postgresql={"new_want": "case when excluded.want > mark.want then excluded.want else nextval('journal_number') end"}
+    | _RANK_OF,
 )
 RING_IDLE_LANES = Statement(
     """
@@ -143,9 +152,13 @@ def _add_marks(marks: dict[FlowKey, tuple[Any, ...]], number: int, item: Accepta
     for request in item.marks:
         key = request.key
         due_at, rank, verify, run = to_us(request.due_at), RANK[notice.priority], notice.verify, notice.run
+        happened_at, cause, deleted = to_us_or_none(notice.happened_at), notice.cause, notice.event is Event.DELETED
         if (older := marks.get(key)) is not None:
             due_at, rank, verify = min(due_at, older[6]), min(rank, older[9]), verify or older[12]
             run = older[13] if run is None else run
+            happened_at = None if happened_at is None or older[8] is None else max(happened_at, older[8])
+            cause = min(cause, Cause(older[10]), key=CAUSE_RANK.__getitem__)
+            deleted = deleted or older[11]
         marks[key] = (
             key.flow,
             key.kind.value,
@@ -155,10 +168,10 @@ def _add_marks(marks: dict[FlowKey, tuple[Any, ...]], number: int, item: Accepta
             number,
             due_at,
             received_at,
-            to_us_or_none(notice.happened_at),
+            happened_at,
             rank,
-            notice.cause.value,
-            notice.event is Event.DELETED,
+            cause.value,
+            deleted,
             verify,
             run,
         )

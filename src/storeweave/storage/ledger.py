@@ -32,7 +32,6 @@ from storeweave.storage.session import Session
 from storeweave.storage.statements import Conditions, Statement
 
 _FLOW_KEY = "flow text, kind text, key text"
-_SAME = "c.flow = :flow and c.kind = :kind and c.key = r.key"
 
 TAKEN = Statement(
     """
@@ -82,15 +81,19 @@ BASES = Statement(
     """
     select c.flow, c.kind, c.key, c.destination_key, c.how, c.sku, c.title, c.linked_at,
         b.body, c.source_digest, c.destination_digest, b.written_at
-    from {rows} join crosswalk c on c.flow = :flow and c.kind = :kind and c.key = r.key
-    join base b on b.flow = c.flow and b.kind = c.kind and b.key = c.key
+    from crosswalk c join base b on b.flow = c.flow and b.kind = c.kind and b.key = c.key
+    where c.flow = :flow and c.kind = :kind and c.key in (select key from {rows})
     """,
     rows="key text",
 )
-LINKS = Statement(f"select c.key, c.destination_key from {{rows}} join crosswalk c on {_SAME}", rows="key text")
+LINKS = Statement(
+    "select key, destination_key from crosswalk "
+    "where flow = :flow and kind = :kind and key in (select key from {rows})",
+    rows="key text",
+)
 LINKS_BACK = Statement(
-    "select c.destination_key, c.key from {rows} join crosswalk c "
-    "on c.flow = :flow and c.kind = :kind and c.destination_key = r.key",
+    "select destination_key, key from crosswalk "
+    "where flow = :flow and kind = :kind and destination_key in (select key from {rows})",
     rows="key text",
 )
 LINK_ROWS = f"select {LINK_COLUMNS} from crosswalk where {{where}} order by key limit :limit"
@@ -104,15 +107,15 @@ FIND_TITLE = f"""
     order by title, flow, kind, key limit 100
 """
 UPSERT_INTENTS = Statement(
-    "insert into intent (flow, kind, key, at) select flow, kind, key, :at from {rows} where true "
-    "on conflict (flow, kind, key) do update set at = excluded.at",
-    rows=_FLOW_KEY,
+    "insert into intent (flow, kind, key, at, matches) select flow, kind, key, :at, matches from {rows} where true "
+    "on conflict (flow, kind, key) do update set at = excluded.at, matches = excluded.matches",
+    rows=_FLOW_KEY + ", matches text",
 )
 DELETE_INTENTS = Statement(
     "delete from intent where (flow, kind, key) in (select flow, kind, key from {rows})", rows=_FLOW_KEY
 )
 INTENTS = Statement(
-    "select t.flow, t.kind, t.key from {rows} join intent t on t.flow = r.flow and t.kind = r.kind and t.key = r.key "
+    "select t.flow, t.kind, t.key, t.at, t.matches from {rows} join intent t on t.flow = r.flow and t.kind = r.kind and t.key = r.key "
     "order by t.flow, t.kind, t.key",
     rows=_FLOW_KEY,
 )
@@ -241,14 +244,18 @@ def find_keys(session: Session, flow: FlowName | None, text: str) -> list[Link]:
     return exact + [link for link in titled if link.key not in known]
 
 
-def open_intents(session: Session, keys: Sequence[FlowKey], at: datetime) -> None:
-    """Remember that we are about to create these."""
-    session.run(UPSERT_INTENTS, key_rows(keys), at=to_us(at))
+def open_intents(session: Session, items: Mapping[FlowKey, Sequence[str]], at: datetime) -> None:
+    """Remember that we are about to create these, under these natural identities."""
+    rows = [(*key_columns(key), json_text(list(items[key]))) for key in sorted(items)]
+    session.run(UPSERT_INTENTS, rows, at=to_us(at))
 
 
-def intents(session: Session, keys: Sequence[FlowKey]) -> list[FlowKey]:
-    """Those that we may have created already."""
-    return [to_key(*row) for row in session.rows(INTENTS, key_rows(keys))]
+def intents(session: Session, keys: Sequence[FlowKey]) -> dict[FlowKey, tuple[datetime, tuple[str, ...]]]:
+    """Those that we may have created already: since when, and under which natural identities."""
+    return {
+        to_key(*row[:3]): (from_us(row[3]), tuple(msgspec.json.decode(row[4])))
+        for row in session.rows(INTENTS, key_rows(keys))
+    }
 
 
 def tombstones(session: Session, keys: Sequence[FlowKey]) -> list[FlowKey]:

@@ -10,26 +10,30 @@ from storeweave.storage.rows import from_us, to_us
 from storeweave.storage.session import Session
 from storeweave.storage.statements import Statement
 
-_HERE = "crosswalk.flow = :flow and crosswalk.kind = :kind and crosswalk.key = r.key"
-
 DIGESTS = Statement(
-    "select c.key, c.source_digest from {rows} join crosswalk c on c.flow = :flow and c.kind = :kind and c.key = r.key",
+    "select key, source_digest from crosswalk where flow = :flow and kind = :kind and key in (select key from {rows})",
     rows="key text",
 )
 DESTINATION_DIGESTS = Statement(
-    "select c.destination_key, c.key, c.destination_digest from {rows} join crosswalk c "
-    "on c.flow = :flow and c.kind = :kind and c.destination_key = r.key",
+    # Left alone, SQLite walks the whole crosswalk in key order.
+    """
+    select destination_key, key, destination_digest from crosswalk {by_destination}
+    where flow = :flow and kind = :kind and destination_key in (select key from {rows})
+    """,
     rows="key text",
+    sqlite={"by_destination": "indexed by crosswalk_destination"},
+    postgresql={"by_destination": ""},
 )
 LOCK_LINKS = Statement(
-    "select 1 from {rows} join crosswalk c on c.flow = :flow and c.kind = :kind and c.key = r.key "
-    "order by c.key for update of c",
+    "select 1 from crosswalk where flow = :flow and kind = :kind and key in (select key from {rows}) "
+    "order by key {for_update}",
     rows="key text",
 )
 SEEN = Statement(
-    f"""
-    update crosswalk set seen_run = :run, missing_since = null from {{rows}}
-    where {_HERE} and (coalesce(crosswalk.seen_run, 0) <> :run or crosswalk.missing_since is not null)
+    """
+    update crosswalk set seen_run = :run, missing_since = null
+    where flow = :flow and kind = :kind and key in (select key from {rows})
+        and (coalesce(seen_run, 0) <> :run or missing_since is not null)
     """,
     rows="key text",
 )
@@ -43,12 +47,17 @@ UNSEEN = Statement(
     """
 )
 MISSING = Statement(
-    f"update crosswalk set missing_since = :at from {{rows}} where {_HERE} and crosswalk.missing_since is null",
+    """
+    update crosswalk set missing_since = :at
+    where flow = :flow and kind = :kind and key in (select key from {rows}) and missing_since is null
+    """,
     rows="key text",
 )
 MISSING_SINCE = Statement(
-    "select c.key, c.missing_since from {rows} join crosswalk c "
-    "on c.flow = :flow and c.kind = :kind and c.key = r.key where c.missing_since is not null",
+    """
+    select key, missing_since from crosswalk
+    where flow = :flow and kind = :kind and key in (select key from {rows}) and missing_since is not null
+    """,
     rows="key text",
 )
 

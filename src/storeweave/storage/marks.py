@@ -13,9 +13,10 @@ from storeweave.storage.session import Session
 from storeweave.storage.statements import Conditions, Statement
 
 DUE = Statement(
+    # "+ 0" keeps the databases from finding all that is due by its time, to sort it, for the few whose turn it is.
     f"""
     select {MARK_COLUMNS} from mark
-    where lane = :lane and state <> 'held' and due_at <= :now
+    where lane = :lane and state <> 'held' and due_at + 0 <= :now
     order by kind_rank, priority_rank, due_at, flow, key
     limit :limit
     """
@@ -63,7 +64,7 @@ BACKLOG = Statement(
         sum(case when state = 'parked' then 1 else 0 end),
         sum(case when state = 'held' then 1 else 0 end),
         min(case when state = 'dirty' then first_at end)
-    from mark group by flow, kind, kind_rank order by flow, kind_rank
+    from mark group by flow, kind order by flow, kind
     """
 )
 PARKED_CAUSES = Statement(

@@ -53,7 +53,7 @@ PUT_VALUE = Statement(
     "insert into value (name, value) values (:name, :value) on conflict (name) do update set value = excluded.value"
 )
 HASHES = Statement(
-    "select h.token, h.hash from {rows} join content_hash h on h.connection = :connection and h.token = r.token",
+    "select token, hash from content_hash where connection = :connection and token in (select token from {rows})",
     rows="token text",
 )
 PUT_HASHES = Statement(

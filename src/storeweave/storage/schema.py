@@ -98,6 +98,7 @@ mark = Table(
     CheckConstraint("want > 0", name="mark_want"),
     Index("mark_due", "lane", "due_at", **_only("state <> 'held'")),
     Index("mark_turn", "lane", "kind_rank", "priority_rank", "due_at", "flow", "key", **_only("state <> 'held'")),
+    Index("mark_parked", "flow", "reason_code", "kind_rank", "key", **_only("state = 'parked'")),
     Index("mark_brake_held", "brake", **_only("brake is not null")),
     sqlite_with_rowid=False,
 )
@@ -180,6 +181,7 @@ intent = Table(
     metadata,
     *_flow_key(),
     Column("at", At, nullable=False),
+    Column("matches", Text, nullable=False),
     PrimaryKeyConstraint("flow", "kind", "key"),
     sqlite_with_rowid=False,
 )

@@ -88,9 +88,7 @@ def _fail(session: Session, failed: Sequence[Failed]) -> None:
 
 def _again(hold: LaneHold, key: FlowKey, at: datetime) -> Acceptance:
     return Acceptance(
-        notice=Notice(
-            connection=ConnectionName(hold.lane), kind=key.kind, key=key.key, cause=Cause.CONFIRM, verify=True
-        ),
+        notice=Notice(connection=ConnectionName(hold.lane), kind=key.kind, key=key.key, cause=Cause.RETRY, verify=True),
         received_at=at,
         marks=[MarkRequest(key=key, lane=hold.lane, due_at=at)],
     )

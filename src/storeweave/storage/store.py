@@ -82,12 +82,25 @@ class SqlStore:
     def __init__(self, database: Database, executor: Executor, clock: Clock) -> None:
         self._database = database
         self._executor = executor
+        self._clock = clock
         executor.start(database, clock)
 
     @property
     def exclusive(self) -> bool:
         """No other process can be at work: the proof that ``take_lane(exclusive=True)`` asks for."""
         return self._database.exclusive
+
+    @property
+    def rings(self) -> bool:
+        """Processes on this database can ring each other: ``listen`` has something to hear."""
+        return self._database.dialect == "postgresql"
+
+    async def listen(self, ring: Callable[[LaneName], None]) -> None:
+        """Call ``ring`` with each idle lane that any process has marked, until cancelled (``rings`` only)."""
+        # Imported here: on SQLite there may be no psycopg.
+        from storeweave.storage import wakeups
+
+        await wakeups.listen(self._database, self._clock, ring)
 
     async def close(self) -> None:
         await self._executor.close()
@@ -183,10 +196,10 @@ class SqlStore:
     async def put_bases(self, settlement: Settlement) -> None:
         await self._write(put, settlement)
 
-    async def open_intents(self, keys: Sequence[FlowKey], at: datetime) -> None:
-        await self._write(ledger.open_intents, keys, at)
+    async def open_intents(self, items: Mapping[FlowKey, Sequence[str]], at: datetime) -> None:
+        await self._write(ledger.open_intents, items, at)
 
-    async def intents(self, keys: Sequence[FlowKey]) -> Sequence[FlowKey]:
+    async def intents(self, keys: Sequence[FlowKey]) -> Mapping[FlowKey, tuple[datetime, tuple[str, ...]]]:
         return await self._read(ledger.intents, keys)
 
     async def is_tombstone(self, keys: Sequence[FlowKey]) -> Sequence[FlowKey]:

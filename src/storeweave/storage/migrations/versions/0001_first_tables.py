@@ -20,8 +20,8 @@ create table mark (
     flow {name} not null, kind {name} not null, key {name} not null, lane {name} not null, kind_rank smallint not null,
     want bigint not null, state text not null, due_at bigint not null, first_at bigint not null,
     noticed_at bigint not null, happened_at bigint, attempts integer not null, priority_rank smallint not null,
-    cause text not null, deleted boolean not null, verify boolean not null, run bigint, allowed_brake bigint, brake bigint,
-    reason text, reason_code text, content text,
+    cause text not null, deleted boolean not null, verify boolean not null, run bigint,
+    allowed_brake bigint, brake bigint, reason text, reason_code text, content text,
     primary key (flow, kind, key),
     constraint mark_state check (state in ('dirty', 'parked', 'held')),
     constraint mark_brake check (brake is null or state = 'held'),
@@ -29,6 +29,7 @@ create table mark (
     constraint mark_want check (want > 0)) {clustered};
 create index mark_due on mark (lane, due_at) where state <> 'held';
 create index mark_turn on mark (lane, kind_rank, priority_rank, due_at, flow, key) where state <> 'held';
+create index mark_parked on mark (flow, reason_code, kind_rank, key) where state = 'parked';
 create index mark_brake_held on mark (brake) where brake is not null;
 
 create table lane (
