@@ -130,11 +130,11 @@ class LedgerStore(Protocol):
     async def put_bases(self, settlement: Settlement) -> None:
         """Store bases, links, history outside a lane (explicit link, undo bookkeeping)."""
 
-    async def open_intents(self, keys: Sequence[FlowKey], at: datetime) -> None:
-        """Remember, before it is sent, that we are about to create these at the destination."""
+    async def open_intents(self, items: Mapping[FlowKey, Sequence[str]], at: datetime) -> None:
+        """Remember, before it is sent, that we are about to create these, under these natural identities."""
 
-    async def intents(self, keys: Sequence[FlowKey]) -> Sequence[FlowKey]:
-        """Those of the keys that we may have created already without knowing the outcome."""
+    async def intents(self, keys: Sequence[FlowKey]) -> Mapping[FlowKey, tuple[datetime, tuple[str, ...]]]:
+        """Those of the keys that we may have created without knowing the outcome: since when, and as what."""
 
     async def is_tombstone(self, keys: Sequence[FlowKey]) -> Sequence[FlowKey]:
         """Those of the keys that were believed deleted."""

@@ -7,7 +7,7 @@ row. History and conflicts are ``history.py``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from storeweave.model.errors import RefusedError
@@ -20,11 +20,14 @@ from storeweave.storage.rows import (
     base_body,
     clean,
     clean_or_none,
+    from_us,
+    json_text,
     key_columns,
     key_rows,
     to_base,
     to_key,
     to_link,
+    to_texts,
     to_us,
     to_us_or_none,
 )
@@ -115,8 +118,10 @@ DELETE_INTENTS = Statement(
     "delete from intent where (flow, kind, key) in (select flow, kind, key from {rows})", rows=_FLOW_KEY
 )
 INTENTS = Statement(
-    "select t.flow, t.kind, t.key, t.at, t.matches from {rows} join intent t on t.flow = r.flow and t.kind = r.kind and t.key = r.key "
-    "order by t.flow, t.kind, t.key",
+    """
+    select t.flow, t.kind, t.key, t.at, t.matches from {rows}
+    join intent t on t.flow = r.flow and t.kind = r.kind and t.key = r.key order by t.flow, t.kind, t.key
+    """,
     rows=_FLOW_KEY,
 )
 UPSERT_TOMBSTONES = Statement(
@@ -252,10 +257,7 @@ def open_intents(session: Session, items: Mapping[FlowKey, Sequence[str]], at: d
 
 def intents(session: Session, keys: Sequence[FlowKey]) -> dict[FlowKey, tuple[datetime, tuple[str, ...]]]:
     """Those that we may have created already: since when, and under which natural identities."""
-    return {
-        to_key(*row[:3]): (from_us(row[3]), tuple(msgspec.json.decode(row[4])))
-        for row in session.rows(INTENTS, key_rows(keys))
-    }
+    return {to_key(*row[:3]): (from_us(row[3]), to_texts(row[4])) for row in session.rows(INTENTS, key_rows(keys))}
 
 
 def tombstones(session: Session, keys: Sequence[FlowKey]) -> list[FlowKey]:

@@ -35,6 +35,7 @@ _CAUSES: Mapping[str, Cause] = {cause.value: cause for cause in Cause}
 _KINDS: Mapping[str, Kind] = {kind.value: kind for kind in Kind}
 _JSON = msgspec.json.Encoder(order="deterministic")
 _COUNTS = msgspec.json.Decoder(dict[str, int])
+_TEXTS = msgspec.json.Decoder(tuple[str, ...])
 _KEYS = msgspec.json.Decoder(list[FlowKey])
 
 LEVEL = 1
@@ -258,6 +259,11 @@ def json_text(data: Any) -> str:
 def to_counts(text: str) -> dict[str, int]:
     """The counts of a run."""
     return _COUNTS.decode(text)
+
+
+def to_texts(text: str) -> tuple[str, ...]:
+    """Texts from ``json_text``."""
+    return _TEXTS.decode(text)
 
 
 def to_keys(text: str) -> list[FlowKey]:

@@ -61,7 +61,7 @@ create table conflict (
     at bigint not null);
 
 create table intent (
-    flow {name} not null, kind {name} not null, key {name} not null, at bigint not null,
+    flow {name} not null, kind {name} not null, key {name} not null, at bigint not null, matches text not null,
     primary key (flow, kind, key)) {clustered};
 
 create table tombstone (
