@@ -18,10 +18,10 @@ from storeweave.ledger.merge import Merge, merge
 from storeweave.mapping.matching import identities, match
 from storeweave.mapping.parts import link_parts
 from storeweave.mapping.wanted import Wanted, references, wanted
-from storeweave.model.errors import LaneBlockedError, RefusedError
+from storeweave.model.errors import LaneBlockedError, RefusedError, StoreweaveError, TransientError
 from storeweave.model.flow import FlowSpec, Policy
 from storeweave.model.kinds import Key, Kind
-from storeweave.model.records import Cause, FieldChange, FlowKey, Priority, Record
+from storeweave.model.records import Cause, Event, FieldChange, FlowKey, Priority, Record
 from storeweave.model.state import Base, BaseUpdate, ConflictRow, HistoryRow, Link, Mark, MarkState
 from storeweave.ports.connector import Connector
 from storeweave.ports.permit import Permit
@@ -244,7 +244,7 @@ class Batch:
         if fresh is not None and mark.happened_at is not None and fresh > mark.happened_at + timedelta(seconds=1):
             return  # the read shows something newer than what the notice was about
         at = mark.noticed_at + timedelta(seconds=lag_s * 1.2)
-        self.results.look_again(mark, at, self.now, Cause.SECOND_LOOK)
+        self.results.look_again(mark, at, self.now, Cause.SECOND_LOOK, event=event_of(mark))
 
     def _trusted(self, item: Item) -> bool:
         """A read right after our own write may show the state before it: then the base is what we go by."""
@@ -277,7 +277,7 @@ class Batch:
         for item in items:
             if item.key in known:
                 verdict = known[item.key]
-                if isinstance(verdict, RefusedError):
+                if isinstance(verdict, StoreweaveError):
                     self.results.fail(item.mark, verdict, self.now, item.source.digest)
                     continue
                 if verdict is not None:
@@ -295,22 +295,27 @@ class Batch:
         self._translate(relinked, await self._known_references(relinked))
         return [i for i in ready if i.theirs is None or i in relinked]
 
-    async def _match(self, items: Sequence[Item]) -> dict[FlowKey, tuple[Link, Record] | RefusedError | None]:
+    async def _match(self, items: Sequence[Item]) -> dict[FlowKey, tuple[Link, Record] | StoreweaveError | None]:
         if not items:
             return {}
         rules = self.flow.match
-        asked = sorted({i for item in items for i in identities(item.source, rules)})
+        intents = await self.world.store.intents([i.key for i in items])
+        earlier = {key: matches for key, (_, matches) in intents.items()}
+        asked = sorted(
+            {i for item in items for i in identities(item.source.matches, rules)}
+            | {i for matches in earlier.values() for i in identities(matches, rules)}
+        )
         found = await self.destination.find(self.kind, asked, self.permit(Priority.NORMAL)) if asked else {}
         candidates = sorted({c.key for records in found.values() for c in records})
         owners = dict(await self.world.store.links_back(self.flow.name, self.kind, candidates))
         owners.update({there: key for (kind, key), there in self.fresh.items() if kind is self.kind})
-        verdicts: dict[FlowKey, tuple[Link, Record] | RefusedError | None] = {}
+        verdicts: dict[FlowKey, tuple[Link, Record] | StoreweaveError | None] = {}
         for item in items:
-            verdict = match(item.source, rules, found, owners)
+            verdict = match(item.source, rules, found, owners, earlier.get(item.key, ()))
             if verdict.problem:
                 verdicts[item.key] = RefusedError(verdict.problem, code=verdict.code)
             elif verdict.key is None:
-                verdicts[item.key] = None
+                verdicts[item.key] = self._may_still_land(item, intents.get(item.key))
             else:
                 owners[verdict.key] = item.key.key
                 verdicts[item.key] = (
@@ -324,6 +329,20 @@ class Batch:
             if record is not None and isinstance(pair, tuple):
                 verdicts[key] = (pair[0], record)
         return verdicts
+
+    def _may_still_land(self, item: Item, intent: tuple[datetime, tuple[str, ...]] | None) -> TransientError | None:
+        """A create without an answer, under another identity than today's, may come true behind our back.
+
+        Under today's identity the destination itself refuses the second copy; under another nobody would.
+        """
+        rules = self.flow.match
+        if intent is None or identities(intent[1], rules) == identities(item.source.matches, rules):
+            return None
+        abilities = self.destination.abilities
+        over_at = intent[0] + timedelta(seconds=abilities.request_timeout_s + abilities.late_landing_s)
+        wait_s = (over_at - self.now).total_seconds()
+        text = "an earlier create of it has no answer yet and may still take effect"
+        return TransientError(text, wait_s=wait_s, code="intent") if wait_s > 0 else None
 
     # --- the plan ---------------------------------------------------------------------------------------------------
 
@@ -426,6 +445,11 @@ async def read_all(connector: Connector, kind: Kind, keys: Sequence[Key], permit
     for start in range(0, len(keys), size):
         found.update(await connector.read(kind, keys[start : start + size], permit))
     return found
+
+
+def event_of(mark: Mark) -> Event:
+    """What the notices behind a mark say, for the next look at it."""
+    return Event.DELETED if mark.deleted else Event.CHANGED
 
 
 def _link(item: Item, there: Key, how: str, now: datetime) -> Link:

@@ -29,7 +29,7 @@ async def carry_out(batch: Batch) -> None:
         await batch.show_hand([g.mark.key for g in graves] + [i.key for i in items])
     creates = [i for i in items if i.there is None]
     if creates:
-        await batch.world.store.open_intents([i.key for i in creates], batch.now)
+        await batch.world.store.open_intents({i.key: i.source.matches for i in creates}, batch.now)
     updates = [i for i in items if i.there is not None]
     outcomes = await _send(batch, [g.change for g in graves], Priority.DELETE)
     for grave in graves:

@@ -25,16 +25,16 @@ class Match(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
 
 
-def identities(record: Record, rules: Sequence[str]) -> list[str]:
-    """The natural identities of a record that the rules may use, in the rules' order.
+def identities(matches: Sequence[str], rules: Sequence[str]) -> list[str]:
+    """The natural identities of a record (``Record.matches``) that the rules may use, in the rules' order.
 
     A name identifies a product only if it has no SKU: with one, another SKU under the same name is another product.
     """
-    has_sku = any(m.startswith(_HAS_SKU) for m in record.matches)
+    has_sku = any(m.startswith(_HAS_SKU) for m in matches)
     return [
         identity
         for rule in rules
-        for identity in record.matches
+        for identity in matches
         if identity.startswith(rule + ":") and not (rule == "name" and has_sku)
     ]
 
@@ -44,9 +44,13 @@ def match(
     rules: Sequence[str],
     found: Mapping[str, Sequence[Record]],
     owners: Mapping[Key, Key],
+    earlier: Sequence[str] = (),
 ) -> Match:
-    """Decide. ``found`` are the destination's records by identity, ``owners`` who is linked to them (source keys)."""
-    for identity in identities(record, rules):
+    """Decide. ``found`` are the destination's records by identity, ``owners`` who is linked to them (source keys).
+
+    ``earlier`` are identities under which we may have made the record ourselves, without an answer.
+    """
+    for identity in [*identities(record.matches, rules), *identities(earlier, rules)]:
         how, _, value = identity.partition(":")
         candidates = {c.key: c for c in found.get(identity, ())}
         if how == "name":

@@ -129,6 +129,22 @@ class Cause(StrEnum):
     DRIFT = "drift"  # the destination was seen to differ
 
 
+CAUSE_RANK: Mapping[Cause, int] = {
+    cause: rank
+    for rank, causes in enumerate(
+        (
+            (Cause.WEBHOOK, Cause.POLL),
+            (Cause.MANUAL, Cause.RETRY, Cause.UNDO),
+            (Cause.SECOND_LOOK,),
+            (Cause.CONFIRM,),
+            (Cause.SWEEP, Cause.DRIFT, Cause.REFERENCE),
+        )
+    )
+    for cause in causes
+}
+"""Which cause a dirty key keeps when another notice joins: the one that asks for more looks afterwards."""
+
+
 class Priority(StrEnum):
     """Who goes first when calls are short. Compared by ``RANK``."""
 
