@@ -96,6 +96,8 @@ def read_allowed(entry: str) -> AllowedTarget:
         host, _, port_text = text.partition(":")
     else:
         port_text = ""
+    if "/" in port_text:
+        raise _unreadable(entry)
     if port_text:
         if not port_text.isascii() or not port_text.isdigit() or not 0 < int(port_text) < 65536:
             raise ConfigError(f"{entry!r}: {port_text!r} is not a port; write a number from 1 to 65535")
@@ -104,10 +106,14 @@ def read_allowed(entry: str) -> AllowedTarget:
         return AllowedTarget(host, ipaddress.ip_network(host, strict=False), port)
     except ValueError:
         if not host or any(c in host for c in "/ \t:@?#*[]"):
-            raise ConfigError(
-                f"{entry!r} is not a host name, address or network; write for example erp.lan:8443 or 10.0.0.0/8"
-            ) from None
+            raise _unreadable(entry) from None
         return AllowedTarget(host.rstrip("."), None, port)
+
+
+def _unreadable(entry: str) -> ConfigError:
+    return ConfigError(
+        f"{entry!r} is not a host name, address or network; write for example erp.lan:8443 or 10.0.0.0/8"
+    )
 
 
 def is_public(address: IPAddress) -> bool:
