@@ -321,7 +321,7 @@ class World:
         while self.loop.time() < gives_up:
             await asyncio.sleep(0.5)
             self._tick()
-            busy = any(b.dirty for b in at_once(self.raw_store.backlog(self.clock.now())))
+            busy = any(b.dirty + b.backing_off for b in at_once(self.raw_store.backlog(self.clock.now())))
             if busy or self.a.next_at is not None or self.b.next_at is not None:
                 quiet_since = None
             elif quiet_since is None:

@@ -353,7 +353,7 @@ class Hub:
         """Wait until no mark is dirty (parked and held ones wait for people, second looks are waited for)."""
         while True:
             backlog = await self.store.backlog(self.clock.now())
-            if not sum(b.dirty + (b.held if held_too else 0) for b in backlog):
+            if not sum(b.dirty + b.backing_off + (b.held if held_too else 0) for b in backlog):
                 return
             await self.clock.sleep(poll_s)
 
