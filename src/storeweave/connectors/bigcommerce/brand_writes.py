@@ -82,5 +82,5 @@ async def _delete(session: Session, tally: Tally) -> None:
     try:
         await session.send([tally], "DELETE", f"{PATH}/{number}", expect=(204,), template=ONE)
     except RefusedError as error:
-        if error.code != "not-found":
+        if error.code != "missing":
             raise

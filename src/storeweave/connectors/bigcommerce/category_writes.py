@@ -20,7 +20,7 @@ from storeweave.connectors.bigcommerce.limits import CATEGORY_CHARS, refuse_text
 from storeweave.connectors.bigcommerce.payloads import CategoryData, Counted, Many
 from storeweave.connectors.bigcommerce.product_fields import key_number, words
 from storeweave.connectors.bigcommerce.records import category_record
-from storeweave.connectors.bigcommerce.session import LANE_WIDE, Session, Tally
+from storeweave.connectors.bigcommerce.session import LANE_WIDE, Session, Tally, may_be_missing, missing
 from storeweave.connectors.bigcommerce.verdicts import SYSTEM
 from storeweave.model.errors import RefusedError, StoreweaveError, UnknownOutcomeError
 from storeweave.model.kinds import Key
@@ -71,6 +71,7 @@ class CategoryWriter:
             updates = [row for row in rows if row[0].change.op is Op.UPDATE]
             await write_rows(creates, partial(_create, session), _fail, most=BATCH)
             await write_rows(updates, partial(_update, session), _fail, most=BATCH)
+            await self._tell_missing(session, [tally for tally, _ in updates])
         finally:
             self._reads.forget()
 
@@ -93,6 +94,20 @@ class CategoryWriter:
             except StoreweaveError as error:
                 tally.fail(error)
         return rows
+
+    async def _tell_missing(self, session: Session, tallies: Sequence[Tally]) -> None:
+        """Of the refused ones, tell those that are not there any more."""
+        refused = [tally for tally in tallies if tally.error is not None and may_be_missing(tally.error)]
+        keys = [key for tally in refused if (key := tally.key) is not None]
+        try:
+            there = await self._reads.read(keys, session.permit)
+        except LANE_WIDE:
+            raise
+        except StoreweaveError:
+            return  # the refusals stand as they are
+        for tally in refused:
+            if tally.key is not None and there[tally.key] is None:
+                tally.error = missing("category", tally.key)
 
     async def _delete(self, session: Session, tallies: Sequence[Tally]) -> None:
         """Deleting a category takes everything below it along; so one with children that are to stay is refused."""
@@ -183,7 +198,7 @@ def _is_same(body: dict[str, Any], data: CategoryData) -> bool:
 def _partial(problem: str) -> RefusedError:
     lower = problem.lower()
     taken = any(word in lower for word in ("already", "duplicate", "unique", "exists"))
-    return RefusedError(f"{SYSTEM} did not save the category: {problem}", code="duplicate" if taken else "partial")
+    return RefusedError(f"{SYSTEM} did not save the category: {problem}", code="duplicate" if taken else "invalid")
 
 
 def _fail(row: Row, error: StoreweaveError) -> None:

@@ -57,7 +57,7 @@ async def delete(session: Session, tally: Tally, path: str, *, template: str) ->
     try:
         await session.send([tally], "DELETE", path, expect=(204,), template=template)
     except RefusedError as error:
-        if error.code != "not-found":
+        if error.code != "missing":
             raise
 
 

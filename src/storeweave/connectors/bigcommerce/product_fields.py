@@ -4,8 +4,7 @@ Canonical manners, so that a value read here and written there reads back equal:
 - An unset price of a product is 0 at BigCommerce and None with us (``price`` itself may be 0). In a variant, null
   means "as the product" and stays None; its cost and MAP, where 0 and null mean the same, are None when 0.
 - ``related_products`` is [-1] for "automatic"; that and an empty list are the empty set, which is written as [-1].
-- Stock levels are shown and written only where the product's ``inventory_tracking`` makes them count: elsewhere
-  BigCommerce shows sums and zeros that nobody can write.
+- The stock level of a product that tracks stock by variant is the sum of theirs; ``records`` leaves it out.
 """
 
 from __future__ import annotations
@@ -179,7 +178,11 @@ PRODUCT_ROWS: Final[tuple[Row, ...]] = (
         as_flag,
         _flag,
     ),
-    *_same("sort_order order_quantity_minimum order_quantity_maximum", as_count, _count),
+    *_same(
+        "sort_order order_quantity_minimum order_quantity_maximum inventory_level inventory_warning_level",
+        as_count,
+        _count,
+    ),
     ("tax_class", "tax_class_id", as_count, _count),
     ("categories", "categories", as_keys, _keys),
     ("brand", "brand_id", as_reference, _reference),
@@ -189,16 +192,16 @@ PRODUCT_ROWS: Final[tuple[Row, ...]] = (
     ("preorder_release_at", "preorder_release_date", as_instant, _nullable),
     ("url_path", "custom_url", as_url, product_url),
 )
-STOCK_ROWS: Final[tuple[Row, ...]] = tuple(_same("inventory_level inventory_warning_level", as_count, _count))
 VARIANT_ROWS: Final[tuple[Row, ...]] = (
     *_same("sku purchasing_disabled_message image_url upc gtin mpn bin_picking_number", as_text, _text),
     *_same("price sale_price retail_price weight width height depth fixed_cost_shipping_price", as_is, amount_or_null),
     *_same("cost_price map_price", as_price, amount),
     *_same("is_free_shipping purchasing_disabled", as_flag, _flag),
+    *_same("inventory_level inventory_warning_level", as_count, _count),
 )
 
-_PRODUCT_WRITERS: Final = {ours: (theirs, write) for ours, theirs, _, write in (*PRODUCT_ROWS, *STOCK_ROWS)}
-_VARIANT_WRITERS: Final = {ours: (theirs, write) for ours, theirs, _, write in (*VARIANT_ROWS, *STOCK_ROWS)}
+_PRODUCT_WRITERS: Final = {ours: (theirs, write) for ours, theirs, _, write in PRODUCT_ROWS}
+_VARIANT_WRITERS: Final = {ours: (theirs, write) for ours, theirs, _, write in VARIANT_ROWS}
 
 MOST_CHARS: Final[Mapping[str, int]] = {
     "name": 250,

@@ -24,7 +24,7 @@ from storeweave.connectors.bigcommerce.product_creates import create_product, sh
 from storeweave.connectors.bigcommerce.product_fields import key_number, product_body
 from storeweave.connectors.bigcommerce.product_reads import PAGE, ProductReads
 from storeweave.connectors.bigcommerce.row_writes import RowPlan, delete_rows, has_rows, plan_rows
-from storeweave.connectors.bigcommerce.session import LANE_WIDE, Session, Tally
+from storeweave.connectors.bigcommerce.session import LANE_WIDE, Session, Tally, may_be_missing, missing
 from storeweave.connectors.bigcommerce.variant_writes import (
     VariantRow,
     base_fields,
@@ -34,7 +34,7 @@ from storeweave.connectors.bigcommerce.variant_writes import (
     write_variants,
 )
 from storeweave.connectors.bigcommerce.verdicts import SYSTEM
-from storeweave.model.errors import RefusedError, StoreweaveError, TransientError
+from storeweave.model.errors import RefusedError, StoreweaveError
 from storeweave.model.kinds import Key
 from storeweave.model.records import Op
 
@@ -99,7 +99,7 @@ class ProductWriter:
                 if int(str(tally.key)) in found:
                     shown[tally.key] = found[int(str(tally.key))]
                 else:
-                    tally.fail(TransientError(f"{SYSTEM} did not show product {tally.key} just before its change"))
+                    tally.fail(missing("product", tally.key))
         return shown
 
     async def _each(self, session: Session, tallies: Sequence[Tally], step: Step) -> None:
@@ -148,6 +148,22 @@ class ProductWriter:
             row[0].fail(error)
 
         await write_rows(rows, send, fail, most=BATCH)
+        await self._tell_missing(session, [tally for tally, _ in rows])
+
+    async def _tell_missing(self, session: Session, tallies: Sequence[Tally]) -> None:
+        """Of the refused ones, tell those that are not there any more."""
+        refused = [tally for tally in tallies if tally.error is not None and may_be_missing(tally.error)]
+        for at in range(0, len(refused), PAGE):
+            chunk = refused[at : at + PAGE]
+            try:
+                there = await self._reads.shown([int(str(tally.key)) for tally in chunk], session.permit)
+            except LANE_WIDE:
+                raise
+            except StoreweaveError:
+                return  # the refusals stand as they are
+            for tally in chunk:
+                if int(str(tally.key)) not in there:
+                    tally.error = missing("product", tally.key)
 
 
 def _check(tally: Tally) -> None:

@@ -25,7 +25,6 @@ from storeweave.connectors.bigcommerce.payloads import (
 )
 from storeweave.connectors.bigcommerce.product_fields import (
     PRODUCT_ROWS,
-    STOCK_ROWS,
     VARIANT_ROWS,
     as_count,
     as_flag,
@@ -46,8 +45,8 @@ _SORTED_JSON = msgspec.json.Encoder(order="deterministic", decimal_format="numbe
 def product_record(data: ProductData, *, currency: str | None, listing: Mapping[int, str] | None = None) -> Record:
     """One product. ``listing``: states on the configured channel by product id, where there is such a channel."""
     fields = read_rows(data, PRODUCT_ROWS)
-    if data.inventory_tracking == "product":
-        fields.update(read_rows(data, STOCK_ROWS))
+    if _has_summed_stock(data):
+        fields.pop("inventory_level", None)
     if data.custom_fields is not UNSET:
         fields["custom_fields"] = frozenset(map(custom_field_row, data.custom_fields))
     if data.bulk_pricing_rules is not UNSET:
@@ -59,8 +58,7 @@ def product_record(data: ProductData, *, currency: str | None, listing: Mapping[
     parts: dict[str, Mapping[str, Fields]] = {}
     shown: dict[str, Mapping[str, Fields]] = {}
     if data.variants is not UNSET:
-        tracked = data.inventory_tracking == "variant"
-        parts["variants"] = shown["variants"] = variant_parts(data.variants, with_stock=tracked)
+        parts["variants"] = shown["variants"] = variant_parts(data.variants)
     if data.options is not UNSET:
         parts["options"], parts["option_values"] = option_parts(data.options)
     if data.images is not UNSET:
@@ -77,6 +75,13 @@ def product_record(data: ProductData, *, currency: str | None, listing: Mapping[
         currency=currency,
         title=name,
     )
+
+
+def _has_summed_stock(data: ProductData) -> bool:
+    """Whether the product's stock level is but the sum of its variants', which nobody can write."""
+    if data.inventory_tracking != "variant":
+        return False
+    return data.variants is UNSET or not all(map(is_base, data.variants))
 
 
 def product_matches(name: str, sku: str, variants: Mapping[str, Fields]) -> Iterable[str]:
@@ -96,7 +101,7 @@ def is_base(variant: VariantData) -> bool:
     return not variant.option_values
 
 
-def variant_parts(variants: Sequence[VariantData], *, with_stock: bool) -> dict[str, Fields]:
+def variant_parts(variants: Sequence[VariantData]) -> dict[str, Fields]:
     """Variants by id.
 
     The base variant mirrors its product, so it is one of our parts only when it says something that the product cannot
@@ -113,8 +118,6 @@ def variant_parts(variants: Sequence[VariantData], *, with_stock: bool) -> dict[
                 }
             continue
         fields = read_rows(variant, VARIANT_ROWS)
-        if with_stock:
-            fields.update(read_rows(variant, STOCK_ROWS))
         if variant.option_values:
             fields["option_values"] = frozenset([str(choice.id) for choice in variant.option_values])
         parts[str(variant.id)] = fields

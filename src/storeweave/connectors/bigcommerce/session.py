@@ -111,6 +111,16 @@ class Session:
         return {ref: tally.outcome() for ref, tally in self.tallies.items()}
 
 
+def missing(what: str, key: object) -> RefusedError:
+    """The record to be changed is not there (any more)."""
+    return RefusedError(f"{SYSTEM} has no {what} {key}", code="missing")
+
+
+def may_be_missing(error: StoreweaveError) -> bool:
+    """Whether a refused change may be refused because its record is not there: the batches don't say it clearly."""
+    return isinstance(error, RefusedError) and error.code in {"invalid", "missing", "missing-reference", "conflict"}
+
+
 def _note(tallies: Sequence[Tally], call: str) -> None:
     for tally in tallies:
         tally.calls.append(call)

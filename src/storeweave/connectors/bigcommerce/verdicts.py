@@ -25,11 +25,11 @@ MESSAGE_CHARS = 400
 
 REFUSED_CODES: Mapping[int, str] = {
     400: "bad-request",
-    404: "not-found",
+    404: "missing",
     405: "bad-request",
     406: "bad-request",
     409: "conflict",
-    410: "not-found",
+    410: "missing",
     413: "too-large",
     415: "bad-request",
     422: "invalid",

@@ -141,7 +141,7 @@ class Webhooks:
         try:
             await self._client.write("DELETE", f"{PATH}/{hook.id}", permit, expect=(200, 204))
         except RefusedError as error:
-            if error.code != "not-found":
+            if error.code != "missing":
                 raise
 
     def _is_ours(self, hook: HookData) -> bool:
