@@ -8,10 +8,11 @@ first, and then the mark takes a fresh one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from storeweave.model.kinds import ConnectionName, LaneName
-from storeweave.model.records import CAUSE_RANK, RANK, Cause, Event, FlowKey
+from storeweave.model.kinds import ConnectionName
+from storeweave.model.records import CAUSE_RANK, RANK, Event, FlowKey
 from storeweave.model.state import Acceptance
 from storeweave.storage.rows import KIND_RANK, clean, from_us, from_us_or_none, hex_or_none, to_us, to_us_or_none
 from storeweave.storage.session import Session
@@ -49,7 +50,7 @@ UPSERT_MARKS = Statement(
     insert into mark
         (flow, kind, key, lane, kind_rank, want, state, due_at, first_at, noticed_at, happened_at, attempts,
          priority_rank, cause, deleted, verify, run)
-    select flow, kind, key, lane, kind_rank, want, 'dirty', due_at, noticed_at, noticed_at, happened_at, 0,
+    select flow, kind, key, lane, kind_rank, want, 'dirty', due_at, first_at, noticed_at, happened_at, 0,
         priority_rank, cause, deleted, verify, run
     from {rows} where true
     on conflict (flow, kind, key) do update set
@@ -70,8 +71,8 @@ UPSERT_MARKS = Statement(
         brake = null
     """,
     rows="flow text, kind text, key text, lane text, kind_rank smallint, want bigint, due_at bigint, "
-    "noticed_at bigint, happened_at bigint, priority_rank smallint, cause text, deleted boolean, verify boolean, "
-    "run bigint",
+    "first_at bigint, noticed_at bigint, happened_at bigint, priority_rank smallint, cause text, deleted boolean, "
+    "verify boolean, run bigint",
     sqlite={"new_want": "max(mark.want, excluded.want)"} | _RANK_OF,
     postgresql={"new_want": "case when excluded.want > mark.want then excluded.want else nextval('journal_number') end"}
     | _RANK_OF,
@@ -110,7 +111,7 @@ def accept(session: Session, items: Sequence[Acceptance]) -> list[int | None]:
     if session.run(INSERT_NOTICES, rows) < len(rows):
         stored = {seq for (seq,) in session.rows(STORED_NUMBERS, [(number,) for number in numbers])}
         fresh = [number if number in stored else None for number in numbers]
-    marks: dict[FlowKey, tuple[Any, ...]] = {}
+    marks: dict[FlowKey, _MarkRow] = {}
     for number, item in zip(fresh, items, strict=True):
         if number is not None:
             _add_marks(marks, number, item)
@@ -146,42 +147,77 @@ def _notice_row(number: int, item: Acceptance) -> tuple[Any, ...]:
     )
 
 
-def _add_marks(marks: dict[FlowKey, tuple[Any, ...]], number: int, item: Acceptance) -> None:
-    """One row per key: an upsert takes each key once, so what is newer covers what is older right here."""
-    notice, received_at = item.notice, to_us(item.received_at)
-    for request in item.marks:
-        key = request.key
-        due_at, rank, verify, run = to_us(request.due_at), RANK[notice.priority], notice.verify, notice.run
-        happened_at, cause, deleted = to_us_or_none(notice.happened_at), notice.cause, notice.event is Event.DELETED
-        if (older := marks.get(key)) is not None:
-            due_at, rank, verify = min(due_at, older[6]), min(rank, older[9]), verify or older[12]
-            run = older[13] if run is None else run
-            happened_at = None if happened_at is None or older[8] is None else max(happened_at, older[8])
-            cause = min(cause, Cause(older[10]), key=CAUSE_RANK.__getitem__)
-            deleted = deleted or older[11]
-        marks[key] = (
-            key.flow,
-            key.kind.value,
-            key.key,
-            request.lane,
-            KIND_RANK[key.kind],
-            number,
-            due_at,
-            received_at,
-            happened_at,
-            rank,
-            cause.value,
-            deleted,
-            verify,
-            run,
+class _MarkRow(NamedTuple):
+    """A row of ``UPSERT_MARKS``."""
+
+    flow: str
+    kind: str
+    key: str
+    lane: str
+    kind_rank: int
+    want: int
+    due_at: int
+    first_at: int
+    noticed_at: int
+    happened_at: int | None
+    priority_rank: int
+    cause: str
+    deleted: bool
+    verify: bool
+    run: int | None
+
+    def after(self, older: _MarkRow) -> _MarkRow:
+        """This one when an older one of the same key comes before it in one call: what the upsert does, done here."""
+        return self._replace(
+            due_at=min(self.due_at, older.due_at),
+            first_at=older.first_at,
+            happened_at=_latest_known(self.happened_at, older.happened_at),
+            priority_rank=min(self.priority_rank, older.priority_rank),
+            cause=min(self.cause, older.cause, key=_CAUSE_RANK.__getitem__),
+            deleted=self.deleted or older.deleted,
+            verify=self.verify or older.verify,
+            run=older.run if self.run is None else self.run,
         )
 
 
-def _lanes(rows: Iterable[tuple[Any, ...]]) -> list[tuple[LaneName]]:
-    return [(lane,) for lane in sorted({row[3] for row in rows})]
+_CAUSE_RANK = {cause.value: rank for cause, rank in CAUSE_RANK.items()}
 
 
-def last_webhook_at(session: Session, name: ConnectionName) -> Any:
+def _latest_known(one: int | None, other: int | None) -> int | None:
+    return None if one is None or other is None else max(one, other)
+
+
+def _add_marks(marks: dict[FlowKey, _MarkRow], number: int, item: Acceptance) -> None:
+    """One row per key: an upsert takes each key once."""
+    notice, received_at = item.notice, to_us(item.received_at)
+    for request in item.marks:
+        key = request.key
+        row = _MarkRow(
+            flow=key.flow,
+            kind=key.kind.value,
+            key=key.key,
+            lane=request.lane,
+            kind_rank=KIND_RANK[key.kind],
+            want=number,
+            due_at=to_us(request.due_at),
+            first_at=received_at,
+            noticed_at=received_at,
+            happened_at=to_us_or_none(notice.happened_at),
+            priority_rank=RANK[notice.priority],
+            cause=notice.cause.value,
+            deleted=notice.event is Event.DELETED,
+            verify=notice.verify,
+            run=notice.run,
+        )
+        older = marks.get(key)
+        marks[key] = row if older is None else row.after(older)
+
+
+def _lanes(rows: Iterable[_MarkRow]) -> list[tuple[str]]:
+    return [(lane,) for lane in sorted({row.lane for row in rows})]
+
+
+def last_webhook_at(session: Session, name: ConnectionName) -> datetime | None:
     """When the newest webhook notice of a connection came."""
     row = session.row(LAST_WEBHOOK, connection=name)
     return from_us_or_none(row[0] if row else None)
