@@ -55,6 +55,23 @@ class ReadingContract:
         assert found == sorted(set(found))
         assert set(found) == {int(key) for key in made}
 
+    async def test_a_scan_misses_nothing_when_records_come_and_go_meanwhile(self) -> None:
+        stage = await self.open()
+        made = await self.fill(stage, self.scanned, stage.able(self.scanned).page + 3)
+        await stage.settle()
+        first = await stage.connector.scan(self.scanned, None, FREE)
+        assert first.cursor is not None
+        seen = [record.key for record in first.records]
+        await stage.written(removal(self.scanned, seen[0]), removal(self.scanned, seen[-1]))
+        await stage.create(stage.staged(sample(self.scanned, 999_999)))
+        cursor: str | None = first.cursor
+        while cursor is not None:
+            page = await stage.connector.scan(self.scanned, cursor, FREE)
+            seen += [record.key for record in page.records]
+            cursor = page.cursor
+        assert len(seen) == len(set(seen))
+        assert set(made) <= set(seen)
+
     async def fill(self, stage: Stage, kind: Kind, count: int) -> list[Key]:
         """Make ``count`` records; their keys. A subclass may have a quicker way."""
         return [record.key for record in await stage.create(*(stage.staged(sample(kind, i)) for i in range(count)))]

@@ -39,6 +39,8 @@ class Stage:
     """Wait until reads show every finished write."""
     signed: Callable[[bytes | None], HookRequest] | None = None
     """A genuine webhook request of this system with this body; None: about a changed product with the key ``77``."""
+    zero_is_none: frozenset[str] = frozenset()
+    """Amounts of which the system can't tell zero from none: zero comes back as None."""
     derived: Mapping[Kind, frozenset[str]] = field(default_factory=dict)
     """Fields that the system makes itself or spoils in its own way: they need not come back as written."""
 
@@ -174,7 +176,9 @@ def removal(kind: Kind, key: Key) -> Change:
 
 async def differences(wanted: Record, read: Record, stage: Stage) -> list[str]:
     """Where ``read`` is not what was wanted. Only what was wanted is compared; parts by their natural identity."""
-    found = _field_differences(wanted.title, wanted.fields, read.fields, stage.derived.get(read.kind, frozenset()))
+    derived = stage.derived.get(read.kind, frozenset())
+    fields = _as_kept(wanted.fields, stage.zero_is_none)
+    found = _field_differences(wanted.title, fields, read.fields, derived)
     ours, theirs = natural_parts(await with_hashes(wanted, stage)), natural_parts(await with_hashes(read, stage))
     for collection, mine in ours.items():
         other = theirs.get(collection, {})
@@ -230,6 +234,10 @@ def _in_words(value: Value, part: str | None, names: Mapping[tuple[str, str], st
     if isinstance(value, frozenset):
         return sorted(names[part, str(v).removeprefix(NEW)] for v in value)
     return names[part, str(value).removeprefix(NEW)]
+
+
+def _as_kept(fields: Fields, zero_is_none: frozenset[str]) -> Fields:
+    return {name: None if name in zero_is_none and value == 0 else value for name, value in fields.items()}
 
 
 def _field_differences(what: str, wanted: Fields, read: Fields, derived: frozenset[str]) -> list[str]:

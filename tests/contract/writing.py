@@ -13,7 +13,7 @@ from storeweave.model.kinds import Key, Kind
 from storeweave.model.records import Change, Op, Value
 from storeweave.ports.permit import Permit
 from tests import strategies
-from tests.contract.samples import EDITS, brand, product, sample
+from tests.contract.samples import EDITS, brand, category, product, sample
 from tests.contract.stage import FREE, Stage, creation, differences, natural_parts, removal, revision, with_hashes
 
 GENERATED = settings(
@@ -86,6 +86,58 @@ class WritingContract:
         read = await stage.read(Kind.PRODUCT, theirs.key)
         assert (read.fields["name"], read.fields["price"]) == ("Renamed", Decimal("7.25"))
         assert read.parts == theirs.parts
+
+    async def test_a_field_can_be_emptied(self) -> None:
+        stage = await self.open()
+        filled: dict[str, Value] = {
+            "sale_price": Decimal(3),
+            "cost_price": Decimal(2),
+            "description": "<p>x</p>",
+            "search_keywords": "x",
+            "meta_keywords": frozenset({"x", "y"}),
+            "custom_fields": frozenset({("a", "b"), ("c", "d")}),
+            "bulk_pricing": frozenset({("5", "0", "percent", "10")}),
+        }
+        (theirs,) = await stage.create(stage.staged(product(bare=True)))
+        fields = {name: value for name, value in filled.items() if name in stage.writable(Kind.PRODUCT)}
+        await stage.written(revision(theirs, fields))
+        theirs = await stage.read(Kind.PRODUCT, theirs.key)
+        assert {name: theirs.fields[name] for name in fields} == fields
+        for name, value in fields.items():
+            empty: Value = None if isinstance(value, Decimal) else "" if isinstance(value, str) else frozenset()
+            await stage.written(revision(theirs, {name: empty}))
+            theirs = await stage.read(Kind.PRODUCT, theirs.key)
+            assert theirs.fields[name] == empty, name
+
+    async def test_sets_gain_and_lose_single_elements(self) -> None:
+        stage = await self.open()
+        (theirs,) = await stage.create(stage.staged(product(bare=True)))
+        rows = [("Material", "Clay"), ("Volume", "0.5 l"), ("Made in", "Łódź")]
+        for chosen in ([0, 1], [1, 2], [0, 1, 2], [2]):
+            wanted = frozenset(rows[i] for i in chosen)
+            await stage.written(revision(theirs, {"custom_fields": wanted}))
+            theirs = await stage.read(Kind.PRODUCT, theirs.key)
+            assert theirs.fields["custom_fields"] == wanted
+
+    async def test_references_are_set_changed_and_dropped(self) -> None:
+        stage = await self.open()
+        mugs, cups = await stage.create(*(stage.staged(sample(Kind.CATEGORY, i)) for i in (1, 2)))
+        acme, other = await stage.create(*(stage.staged(sample(Kind.BRAND, i)) for i in (1, 2)))
+        (theirs,) = await stage.create(stage.staged(product(bare=True)))
+        for categories, brand_ in (({mugs.key}, acme.key), ({mugs.key, cups.key}, other.key), ({cups.key}, None)):
+            wanted: dict[str, Value] = {"categories": frozenset(categories), "brand": brand_}
+            await stage.written(revision(theirs, wanted))
+            theirs = await stage.read(Kind.PRODUCT, theirs.key)
+            assert {name: theirs.fields[name] for name in wanted} == wanted
+
+    async def test_a_category_can_be_moved(self) -> None:
+        stage = await self.open()
+        one, other = await stage.create(*(stage.staged(sample(Kind.CATEGORY, i)) for i in (1, 2)))
+        (below,) = await stage.create(stage.staged(category("Below", key="3", parent=one.key)))
+        for parent in (other.key, None, one.key):
+            await stage.written(revision(below, {"parent": parent}))
+            below = await stage.read(Kind.CATEGORY, below.key)
+            assert below.fields["parent"] == parent
 
     async def test_what_can_only_be_read_is_not_written(self) -> None:
         stage = await self.open()
