@@ -63,6 +63,7 @@ async def _write(session: Session, tally: Tally) -> None:
         return
     body = brand_body(change.fields)
     if change.op is Op.CREATE:
+        body = {name: value for name, value in body.items() if value or name != "image_url"}
         answer = await session.send([tally], "POST", PATH, body)
     else:
         number = key_number("the change", change.key)

@@ -41,7 +41,8 @@ async def write_images(session: Session, tally: Tally) -> None:
         tally.learn_part("images", key, str(shown.id))
     for key, body in image_updates(tally):
         try:
-            await session.send([tally], "PUT", f"{folder}/{key}", body, template=ONE)
+            answer = await session.send([tally], "PUT", f"{folder}/{key}", body, template=ONE)
+            session.decode(answer, IMAGE, "the image")
         except RefusedError as error:
             tally.fail(error)
 

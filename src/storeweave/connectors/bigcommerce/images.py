@@ -25,6 +25,8 @@ async def content_hash(client: Client, url: str, permit: Permit) -> str:
         raise TransientError(f"{url} answered {response.status}")
     if response.status != 200:
         raise RefusedError(f"the image {url} cannot be fetched: {response.status}", code="image")
+    if response.headers.get("content-type", "").lower().startswith("text/html"):
+        raise TransientError(f"{url} shows a page instead of an image")
     if not response.body:
         raise RefusedError(f"the image {url} is empty", code="image")
     if len(response.body) > MOST_BYTES:

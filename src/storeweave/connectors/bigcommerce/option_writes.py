@@ -44,7 +44,9 @@ async def delete_options(session: Session, tally: Tally) -> None:
     before = their_parts(change, "option_values")
     for key in parts_of(change, "option_values").delete:
         option = before.get(key, {}).get("option")
-        if option in going or not isinstance(option, str):
+        if not isinstance(option, str):
+            raise TransientError(f"of which option the value {key} is, is not known; the product must be read first")
+        if option in going:
             continue  # it goes with its option
         path = f"{_options(tally)}/{option}/values/{key}"
         await delete(session, tally, path, template=ONE_VALUE)
@@ -77,7 +79,8 @@ async def write_options(session: Session, tally: Tally) -> None:
             body = option_body(options.update[key])
             if body:
                 path = f"{_options(tally)}/{key}"
-                await session.send([tally], "PUT", path, body, template=ONE)
+                answer = await session.send([tally], "PUT", path, body, template=ONE)
+                session.decode(answer, OPTION, "the option")
         else:
             await _write_value(session, tally, key, fields, new, changed)
 
@@ -122,7 +125,8 @@ async def _write_value(
         tally.learn_part("option_values", key, str(_one(session.decode(answer, VALUE, "the new option value")).id))
     for key in changed:
         body = value_body(values[key], is_swatch=swatch)
-        await session.send([tally], "PUT", f"{path}/{key}", body, template=ONE_VALUE)
+        answer = await session.send([tally], "PUT", f"{path}/{key}", body, template=ONE_VALUE)
+        session.decode(answer, VALUE, "the option value")
 
 
 def learn_option(tally: Tally, key: str, shown: OptionData) -> None:

@@ -157,7 +157,7 @@ def new_variants(change: Change) -> list[tuple[str, dict[str, Any]]]:
 
 def _without_nulls(fields: Fields) -> dict[str, Any]:
     """A new variant inherits what is not said."""
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None and (value or name != "image_url")}
 
 
 def variant_row(fields: Fields, *, is_new: bool) -> dict[str, Any]:

@@ -133,10 +133,7 @@ def shown_record(data: ProductData, tally: Tally, *, currency: str | None) -> Re
 
     It has no digest: an answer shows less than a scan.
     """
-    if tally.change.parts and not _is_creation(tally):
-        data = replace(data, variants=UNSET, options=UNSET, images=UNSET)
+    if tally.change.key is not None and tally.change.parts:
+        data = replace(data, variants=UNSET, images=UNSET)
+    data = replace(data, options=UNSET)
     return replace(product_record(data, currency=currency), digest=b"")
-
-
-def _is_creation(tally: Tally) -> bool:
-    return tally.change.key is None

@@ -18,7 +18,7 @@ from storeweave.model.errors import (
     UnknownOutcomeError,
 )
 from storeweave.model.kinds import Key
-from storeweave.model.records import Change, Outcome, Record
+from storeweave.model.records import Change, Fields, Outcome, Record
 from storeweave.ports.permit import Permit
 
 T = TypeVar("T")
@@ -45,6 +45,12 @@ class Tally:
         """A refusal of one part gives way to an error that asks for another look or another try."""
         if self.error is None or (isinstance(self.error, RefusedError) and not isinstance(error, RefusedError)):
             self.error = error
+
+    def show_parts(self, collection: str, parts: Mapping[str, Fields]) -> None:
+        """Add parts that an answer showed to what the outcome shows of the record."""
+        before = self.record or Record(kind=self.change.kind, key=self.key or Key(""), fields={})
+        shown = {**before.parts.get(collection, {}), **parts}
+        self.record = msgspec.structs.replace(before, parts={**before.parts, collection: shown})
 
     def learn_part(self, collection: str, ours: str, theirs: str) -> None:
         self.part_keys.setdefault(collection, {})[ours] = theirs

@@ -16,7 +16,7 @@ from storeweave.connectors.bigcommerce.batches import write_rows
 from storeweave.connectors.bigcommerce.option_writes import delete
 from storeweave.connectors.bigcommerce.payloads import Many, ProductData, VariantData
 from storeweave.connectors.bigcommerce.product_bodies import parts_of, their_parts, variant_row, wanted_parts
-from storeweave.connectors.bigcommerce.records import is_base
+from storeweave.connectors.bigcommerce.records import is_base, variant_parts
 from storeweave.connectors.bigcommerce.session import Session, Tally
 from storeweave.connectors.bigcommerce.verdicts import SYSTEM
 from storeweave.model.errors import RefusedError, StoreweaveError, TransientError
@@ -157,6 +157,7 @@ def _learn(row: VariantRow, shown: Sequence[VariantData]) -> None:
         if _is_same(row.body, variant):
             if row.key != str(variant.id):
                 row.tally.learn_part("variants", row.key, str(variant.id))
+            row.tally.show_parts("variants", variant_parts([variant]))
             return
 
 
