@@ -23,6 +23,7 @@ class CallLog:
         self.newest: deque[LoggedCall] = deque(maxlen=keep)
         self.reads = 0
         self.writes = 0
+        self.unmetered = 0  # images and the like
         self.by_route: Counter[str] = Counter()
         self.by_status: Counter[int] = Counter()
 
@@ -36,7 +37,7 @@ class CallLog:
         self.newest.append(LoggedCall(method, template, status, is_read, at_s))
 
     def reset(self) -> None:
-        self.reads = self.writes = 0
+        self.reads = self.writes = self.unmetered = 0
         self.by_route.clear()
         self.by_status.clear()
         self.newest.clear()
@@ -46,6 +47,7 @@ class CallLog:
         return {
             "reads": self.reads,
             "writes": self.writes,
+            "unmetered": self.unmetered,
             "by_route": dict(sorted(self.by_route.items())),
             "by_status": {str(status): count for status, count in sorted(self.by_status.items())},
         }

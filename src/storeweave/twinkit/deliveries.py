@@ -12,7 +12,9 @@ import hashlib
 import heapq
 import hmac
 import random
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -44,6 +46,29 @@ class Delivery(msgspec.Struct, kw_only=True):
     attempts: int = 0
 
 
+class DomainRecord:
+    """How well each domain answers; one that answers under 90 % of at least 100 in two minutes is blocked for three."""
+
+    WINDOW_S, LEAST, SHARE, BLOCK_S = 120.0, 100, 0.9, 180.0
+
+    def __init__(self) -> None:
+        self._answers: dict[str, deque[tuple[float, bool]]] = {}
+        self._blocked_until: dict[str, float] = {}
+
+    def blocked_s(self, domain: str, now: float) -> float:
+        """How long the domain stays blocked."""
+        return max(0.0, self._blocked_until.get(domain, now) - now)
+
+    def note(self, domain: str, now: float, *, is_good: bool) -> None:
+        answers = self._answers.setdefault(domain, deque())
+        answers.append((now, is_good))
+        while answers[0][0] < now - self.WINDOW_S:
+            answers.popleft()
+        if len(answers) >= self.LEAST and sum(good for _, good in answers) < self.SHARE * len(answers):
+            self._blocked_until[domain] = now + self.BLOCK_S
+            answers.clear()
+
+
 class Deliveries:
     """The outbox of a twin. ``post`` sends one message and gives the status; it raises OSError when it cannot.
 
@@ -62,6 +87,7 @@ class Deliveries:
         time_scale: float = 1.0,
         delay_s: float = 0.0,
         on_exhausted: Callable[[int], None] | None = None,
+        blocks_domains: bool = False,
     ) -> None:
         self.clock = clock
         self.mishaps = Mishaps()
@@ -76,6 +102,7 @@ class Deliveries:
         self._retries_s = tuple(retries_s)
         self._delay_s = delay_s
         self._on_exhausted = on_exhausted
+        self._record = DomainRecord() if blocks_domains else None
         self._due: list[tuple[float, int, Delivery]] = []
         self._count = 0
         self._news = asyncio.Event()
@@ -130,19 +157,14 @@ class Deliveries:
                 await until(self.clock, self.next_at, self._news)
 
     async def _attempt(self, delivery: Delivery) -> None:
+        domain = urlsplit(delivery.url).netloc
+        blocked_s = self._record.blocked_s(domain, self.clock.monotonic()) if self._record is not None else 0.0
         delivery.attempts += 1
-        self.sent += 1
-        if self.post is None:
-            return
-        headers = {
-            **delivery.headers,
-            **signature(self._secret, delivery.id, self.clock.now().timestamp(), delivery.body),
-        }
-        try:
-            status = await self.post(delivery.url, headers, delivery.body)
-        except OSError:
-            status = 0
-        if 200 <= status < 300:
+        status = 0 if blocked_s else await self._posted(delivery)
+        is_good = 200 <= status < 300
+        if self._record is not None and not blocked_s:
+            self._record.note(domain, self.clock.monotonic(), is_good=is_good)
+        if is_good:
             self.acknowledged += 1
             return
         self.failed += 1
@@ -150,7 +172,22 @@ class Deliveries:
             if self._on_exhausted is not None:
                 self._on_exhausted(delivery.hook_id)
             return
-        self._push(self.clock.monotonic() + self._retries_s[delivery.attempts - 1] * self.time_scale, delivery)
+        wait_s = max(self._retries_s[delivery.attempts - 1] * self.time_scale, blocked_s)
+        self._push(self.clock.monotonic() + wait_s, delivery)
+
+    async def _posted(self, delivery: Delivery) -> int:
+        """The status of one attempt; 0 when there was none."""
+        if self.post is None:
+            return 0
+        self.sent += 1
+        headers = {
+            **delivery.headers,
+            **signature(self._secret, delivery.id, self.clock.now().timestamp(), delivery.body),
+        }
+        try:
+            return await self.post(delivery.url, headers, delivery.body)
+        except OSError:
+            return 0
 
     def _push(self, at: float, delivery: Delivery) -> None:
         self._count += 1

@@ -126,6 +126,7 @@ class Twin(ABC):
             return self._out_of_order(call, self.faults.outage, now)
         special = self.unmetered(call)
         if special is not None:
+            self.calls.unmetered += 1
             return special
         route, ids, known = self._router.find(call.method, call.path)
         if route is None:
@@ -161,6 +162,8 @@ class Twin(ABC):
             answer = self._run(call, route, ids) if drawn is None else await self._struck(call, route, ids, drawn)
         finally:
             self.gates.leave(gate)
+        if drawn is not None and drawn.fault in {Fault.OVERLOADED, Fault.PAGE}:
+            return answer  # not the API speaks, but what stands before it
         headers = {**answer.headers, **self.quota_headers(state)}
         return Answer(answer.status, answer.body, headers, answer.torn)
 
@@ -237,6 +240,8 @@ class Twin(ABC):
         parts = urlsplit(url)
         neighbour = self if parts.netloc == self.host else self.neighbours.get(parts.netloc)
         try:
+            if neighbour is not None and neighbour.faults.outage is not None:
+                return f"{url} cannot be reached"
             if neighbour is not None:
                 answer = neighbour.unmetered(Call("GET", parts.path, query_string=parts.query))
                 return answer.body if answer is not None and answer.status == 200 else f"nothing at {url}"

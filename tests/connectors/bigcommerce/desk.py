@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
 from collections.abc import Mapping
@@ -20,9 +21,11 @@ class Inbox:
     def __init__(self) -> None:
         self.arrived: list[tuple[str, Mapping[str, str], bytes]] = []
         self.statuses: list[int] = []
+        self.news = asyncio.Event()
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         self.arrived.append((url, headers, body))
+        self.news.set()
         return self.statuses.pop(0) if self.statuses else 200
 
     def scopes(self) -> list[str]:

@@ -71,7 +71,14 @@ async def _session(desk: Desk) -> list[tuple[str, str, int, Any]]:
     await ask("GET", f"/catalog/brands/{brand['data']['id']}")
     await ask("GET", "/catalog/brands/1")
 
-    body = {"name": "Cup", "type": "physical", "weight": 1, "price": 3, "sku": "CUP", "variants": choices("a", "b")}
+    body: dict[str, Any] = {
+        "name": "Cup",
+        "type": "physical",
+        "weight": 1,
+        "price": 3,
+        "sku": "CUP",
+        "variants": choices("a", "b"),
+    }
     cup = (await ask("POST", shop, body))["data"]
     one = f"{shop}/{cup['id']}"
     await ask("POST", shop, body)
@@ -127,6 +134,13 @@ async def _session(desk: Desk) -> list[tuple[str, str, int, Any]]:
         await ask("GET", f"{one}/{path}/{part['data']['id']}")
         await ask("PUT", f"{one}/{path}/{part['data']['id']}", fields)
         await ask("DELETE", f"{one}/{path}/{part['data']['id']}")
+
+    body = {"display_name": "Engraving", "type": "text", "required": False}
+    modifier = (await ask("POST", f"{one}/modifiers", body))["data"]["id"]
+    await ask("GET", f"{one}/modifiers")
+    await ask("GET", f"{one}/modifiers/{modifier}")
+    await ask("PUT", f"{one}/modifiers/{modifier}", {"required": True})
+    await ask("DELETE", f"{one}/modifiers/{modifier}")
 
     listing = {"product_id": cup["id"], "state": "active", "variants": []}
     listed = (await ask("POST", "/channels/2/listings", [listing]))["data"][0]

@@ -14,6 +14,7 @@ FILES = {
     "products_catalog.v3.yml": "v3",
     "product-variants_catalog.v3.yml": "v3",
     "product-variant-options_catalog.v3.yml": "v3",
+    "product-modifiers_catalog.v3.yml": "v3",
     "categories_catalog.v3.yml": "v3",
     "category-trees_catalog.v3.yml": "v3",
     "brands_catalog.v3.yml": "v3",

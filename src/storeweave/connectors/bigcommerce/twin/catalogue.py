@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from itertools import islice, product
 
 import msgspec
@@ -121,7 +122,7 @@ class _Layer:
                     sort_order=number % 20,
                     is_visible=rng.random() > 0.03,
                     page_title=name[:50] if rng.random() < 0.3 else "",
-                    url=CustomUrl(f"/{path}-{category_id}/"),
+                    url=CustomUrl(f"/{path}-{number}/"),
                 )
             )
             levels[level].append(category_id)
@@ -131,7 +132,7 @@ class _Layer:
         for number in range(count):
             name = BRANDS[number] if number < len(BRANDS) else f"{BRANDS[number % len(BRANDS)]} {number}"
             brand_id = self._shop.next_id("brand")
-            url = CustomUrl(f"/brands/{slug(name)}-{brand_id}/")
+            url = CustomUrl(f"/brands/{slug(name)}-{number}/")
             self._shop.put_brand(Brand(id=brand_id, name=name, page_title=name, custom_url=url))
             self._brands.append(brand_id)
 
@@ -390,6 +391,7 @@ def _share(price: Number, percent: int) -> Number:
     return _tidy(int(price * percent), 2)
 
 
+@lru_cache(maxsize=200_000)  # equal numbers are one object: a large catalogue stays small
 def _tidy(units: int, places: int) -> Number:
     """``units`` of the last decimal place, as an int when it is whole and without trailing zeros."""
     scale: int = 10**places

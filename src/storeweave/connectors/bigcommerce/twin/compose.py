@@ -6,6 +6,7 @@ not be saved though the rest can (the vendor's 207).
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from msgspec.structs import replace
@@ -19,6 +20,7 @@ from storeweave.connectors.bigcommerce.twin.shop import Shop
 from storeweave.connectors.bigcommerce.twin.variants import derived
 from storeweave.twinkit.wire import Refusal
 
+_UNWANTED = re.compile(r"<!--.*?-->|<script\b.*?</script>", re.DOTALL | re.IGNORECASE)
 REQUIRED = ("name", "type", "weight", "price")
 Composed = tuple[Entry, dict[str, str]]
 
@@ -70,6 +72,8 @@ def _with_parts(shop: Shop, entry: Entry, body: dict[str, Any]) -> Entry:
 def _resolved(shop: Shop, product_id: int, fields: dict[str, Any], body: Any) -> tuple[dict[str, Any], dict[str, str]]:
     """Check references; make the brand that is given by name; give up a URL that somebody else has."""
     errors: dict[str, str] = {}
+    if shop.settings.tidies_descriptions and "description" in fields:
+        fields["description"] = tidied(fields["description"])
     for category_id in fields.get("categories", ()):
         if category_id not in shop.categories:
             raise Refusal(409, "One or more categories do not exist", {"categories": f"no category {category_id}"})
@@ -100,6 +104,11 @@ def _own_url(shop: Shop, product: Product) -> CustomUrl:
     if shop.free_url(url, "product", product.id) is None:
         url = f"/{slug(product.name)}-{product.id}/"
     return CustomUrl(url)
+
+
+def tidied(html: str) -> str:
+    """HTML as an editor that knows better stores it."""
+    return _UNWANTED.sub("", html).replace("\r\n", "\n").strip()
 
 
 def slug(name: str) -> str:

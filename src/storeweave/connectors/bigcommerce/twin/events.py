@@ -73,11 +73,14 @@ Event = tuple[str, Mapping[str, Any], int]
 class Announcer:
     """Turns changes into deliveries for the hooks that want them."""
 
-    def __init__(self, *, store_hash: str, store_id: str, clock: Clock, deliveries: Deliveries) -> None:
+    def __init__(
+        self, *, store_hash: str, store_id: str, clock: Clock, deliveries: Deliveries, warm_up_s: float = 0.0
+    ) -> None:
         self.hooks: dict[int, Hook] = {}
         self.deliveries = deliveries
         self.counts: Counter[str] = Counter()
         self.muted = False  # while a catalogue is being laid in
+        self.warm_up_s = warm_up_s  # how old a hook must be to work
         self._store_id = store_id
         self._producer = f"stores/{store_hash}"
         self._clock = clock
@@ -104,7 +107,12 @@ class Announcer:
             self._held.append((scope, data, times))
             return
         self.counts[scope] += times
-        wanted = [hook for hook in self.hooks.values() if hook.is_active and covers(hook.scope, scope)]
+        ready = int(self._clock.now().timestamp()) - self.warm_up_s
+        wanted = [
+            hook
+            for hook in self.hooks.values()
+            if hook.is_active and hook.created_at <= ready and covers(hook.scope, scope)
+        ]
         if not wanted:
             return
         for _ in range(times):
@@ -144,14 +152,23 @@ class Announcer:
     def assignment(self, what: str, channel_id: int, product_id: int) -> None:
         self.announce(f"store/channel/{channel_id}/product/{what}", {"product_id": product_id})
 
-    def product_stock(self, product_id: int, value: int, method: str = "absolute") -> None:
-        inventory = {"product_id": product_id, "method": method, "value": value}
-        data = {"type": "product", "id": product_id, "inventory": inventory}
-        self.announce("store/product/inventory/updated", data)
+    def product_stock(self, product_id: int, level: int, *, by_order: int | None = None) -> None:
+        """Announce a product's stock: its level, or by how much an order changed it."""
+        self._stock("product", product_id, {"product_id": product_id}, level, by_order)
 
-    def sku_stock(self, product_id: int, variant_id: int, value: int, method: str = "absolute") -> None:
-        inventory = {"product_id": product_id, "method": method, "value": value, "variant_id": variant_id}
-        self.announce("store/sku/inventory/updated", {"type": "sku", "id": variant_id, "inventory": inventory})
+    def sku_stock(self, product_id: int, variant_id: int, level: int, *, by_order: int | None = None) -> None:
+        """Announce a variant's stock: its level, or by how much an order changed it."""
+        self._stock("sku", variant_id, {"product_id": product_id, "variant_id": variant_id}, level, by_order)
+
+    def _stock(self, kind: str, number: int, whose: Mapping[str, int], level: int, by_order: int | None) -> None:
+        method, value = ("absolute", level) if by_order is None else ("relative", by_order)
+        data = {"type": kind, "id": number, "inventory": {**whose, "method": method, "value": value}}
+        self.announce(f"store/{kind}/inventory/{'' if by_order is None else 'order/'}updated", data)
+
+    def stock_changed(self, product_id: int, variant_id: int, location_id: int = 1) -> None:
+        """The newer event, about a place; its channel is a star."""
+        data = {"variant_id": variant_id, "product_id": product_id, "location_id": location_id}
+        self.announce("store/channel/*/inventory/product/stock_changed", data)
 
     def _body(self, scope: str, data: Mapping[str, Any]) -> bytes:
         self._serial += 1

@@ -173,7 +173,7 @@ class Merchant:
         """An order takes pieces off the stock."""
         variant = self._stocked(sku)
         level = max(variant.inventory_level - pieces, 0)
-        stock.set_level(self._shop, self.product(sku), variant.id, stock.DEFAULT_LOCATION, level, relative=True)
+        stock.set_level(self._shop, self.product(sku), variant.id, stock.DEFAULT_LOCATION, level, by_order=True)
 
     def _stocked(self, sku: str) -> Variant:
         entry = self.product(sku)

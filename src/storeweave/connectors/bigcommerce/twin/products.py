@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
+
 from storeweave.connectors.bigcommerce.twin import render
 from storeweave.connectors.bigcommerce.twin.compose import changed, composed
 from storeweave.connectors.bigcommerce.twin.goods import Entry
@@ -11,6 +13,7 @@ from storeweave.connectors.bigcommerce.twin.images import image_urls
 from storeweave.connectors.bigcommerce.twin.render import STARVED_PARTS, View, one, rendered, saved_in_part, view_of
 from storeweave.connectors.bigcommerce.twin.select import is_filtered, select
 from storeweave.connectors.bigcommerce.twin.shop import Shop
+from storeweave.connectors.bigcommerce.twin.variants import announce_stock
 from storeweave.twinkit.router import Route
 from storeweave.twinkit.wire import Answer, Call, Refusal, encode
 
@@ -134,7 +137,7 @@ def store(shop: Shop, before: Entry, after: Entry) -> Entry:
         shop.announcer.product_updated(before.product, after.product)
     level = after.product.inventory_level
     if before.product.inventory_level != level and (not after.has_choices or _by_product(after)):
-        shop.announcer.product_stock(after.product.id, level)
+        announce_stock(shop, after, replace(after.variants[0], inventory_level=level))
     return after
 
 

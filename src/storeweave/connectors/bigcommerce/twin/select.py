@@ -35,13 +35,12 @@ SORTS = frozenset(
 def select(shop: Shop, query: Query) -> list[int]:
     """Ids of the products that match, in the order asked for (by id if not asked)."""
     late = shop.lag.late_keys(shop.mono())
-    tests = _tests(query)
-    found = _candidates(shop, query)
+    found, answered = _candidates(shop, query)
+    if late:  # an index knows the newest state only
+        found = sorted({*found, *late})
+        answered = frozenset()
+    tests = [FILTERS[name](query, name) for name in query if name in FILTERS and name not in answered]
     if late or tests:
-        if late and found is not shop.order:
-            found = sorted({*found, *late})
-        elif late:
-            found = sorted({*shop.order, *late})
         shown = ((product_id, shop.shown(product_id)) for product_id in found)
         found = [product_id for product_id, entry in shown if entry and all(test(entry) for test in tests)]
     return _ordered(shop, query, found)
@@ -52,23 +51,25 @@ def is_filtered(query: Query) -> bool:
     return any(name in FILTERS for name in query)
 
 
-def _candidates(shop: Shop, query: Query) -> list[int]:
-    """The fewest ids that an index can name; the tests do the rest."""
-    if "id" in query or "id:in" in query:
-        wanted = numbers(query, "id:in" if "id:in" in query else "id") or []
-        return sorted({number for number in wanted if number in shop.entries})
-    if "sku" in query or "sku:in" in query:
-        skus = query["sku:in"].split(",") if "sku:in" in query else [query["sku"]]
-        owners = (shop.skus.get(sku.strip().lower()) for sku in skus)
-        return sorted({owner[0] for owner in owners if owner is not None and owner[1] == 0})
+def _candidates(shop: Shop, query: Query) -> tuple[list[int], frozenset[str]]:
+    """The fewest ids that an index can name, and the filters that it has answered thereby."""
+    for name in ("id:in", "id"):
+        if name in query:
+            wanted = numbers(query, name) or []
+            return sorted({number for number in wanted if number in shop.entries}), frozenset({name})
+    for name in ("sku:in", "sku"):
+        if name in query:
+            skus = query[name].split(",") if name == "sku:in" else [query[name]]
+            owners = (shop.skus.get(sku.strip().lower()) for sku in skus)
+            return sorted({owner[0] for owner in owners if owner is not None and owner[1] == 0}), frozenset({name})
     if "name" in query:
         held = shop.names.get(query["name"].strip().lower())
-        return [] if held is None else [held]
+        return ([] if held is None else [held]), frozenset({"name"})
     if "date_modified:min" in query:
-        return _modified_since(shop, stamp_of(query, "date_modified:min"))
+        return _modified_since(shop, stamp_of(query, "date_modified:min")), frozenset({"date_modified:min"})
     low = max(whole(query, "id:greater", -1) + 1, whole(query, "id:min", 0))
     start = bisect.bisect_left(shop.order, low) if low else 0
-    return shop.order[start:] if start else shop.order
+    return (shop.order[start:] if start else shop.order), frozenset({"id:greater", "id:min"})
 
 
 def _modified_since(shop: Shop, since: str) -> list[int]:
@@ -106,10 +107,6 @@ def stamp_of(query: Mapping[str, str], name: str) -> str:
     return at.strftime("%Y-%m-%dT%H:%M:%S+00:00")
 
 
-def _tests(query: Query) -> list[Test]:
-    return [FILTERS[name](query, name) for name in query if name in FILTERS]
-
-
 def _number(field: str, compare: Callable[[Any, Any], bool]) -> Callable[[Query, str], Test]:
     def make(query: Query, name: str) -> Test:
         try:
@@ -138,7 +135,8 @@ def _words(field: str) -> Callable[[Query, str], Test]:
 
 
 def _skus(query: Query, name: str) -> Test:
-    wanted = frozenset(sku.strip().lower() for sku in query[name].split(","))
+    skus = query[name].split(",") if name == "sku:in" else [query[name]]
+    wanted = frozenset(sku.strip().lower() for sku in skus)
     return lambda entry: entry.product.sku.lower() in wanted
 
 

@@ -40,8 +40,11 @@ class TwinSettings(msgspec.Struct, frozen=True, kw_only=True):
     hook_retries_s: tuple[float, ...] = RETRIES_S
     hook_time_scale: float = 1.0
     hook_delay_s: float = 0.0  # every webhook leaves so long after its event
+    hook_warm_up_s: float = 0.0  # a new hook works after so long (the vendor: up to a minute)
+    blocks_domains: bool = False  # a domain that fails often gets nothing for three minutes
     allow_http_hooks: bool = True  # plain http and any port, but only on loopback and in-process names
     batch_saves_valid_items: bool = False  # products PUT with a bad item: True 207 and the others saved, False 422
+    tidies_descriptions: bool = False  # descriptions are stored trimmed, with LF, without comments and scripts
     parts_move_date: bool = False  # whether changes of images, variants and fields move product.date_modified
     first_id: int = 100  # ids start here, so that ids of two stores never agree by accident
     channels: tuple[tuple[int, str], ...] = ((1, "Storefront"), (2, "Second shop"))

@@ -11,6 +11,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
@@ -32,6 +33,8 @@ from storeweave.ports.clock import Clock
 from storeweave.twinkit.lag import LaggingView
 from storeweave.twinkit.landing import Landings
 from storeweave.twinkit.wire import Number, Refusal
+
+_SECOND = timedelta(seconds=1)
 
 
 class Shop:
@@ -65,6 +68,7 @@ class Shop:
         self.brand_names: dict[str, int] = {}
         self.listings: dict[int, dict[int, Listing]] = {}  # by channel, by listing id
         self.listed: dict[tuple[int, int], int] = {}  # channel and product -> listing id
+        self._second, self._stamped_at, self._stamp = -1, datetime.min.replace(tzinfo=UTC), ""
         stamp = self.stamp()
         self.channels: dict[int, Channel] = {
             number: Channel(id=number, name=name, date_created=stamp, date_modified=stamp)
@@ -84,7 +88,11 @@ class Shop:
     # Time and numbers.
 
     def stamp(self) -> str:
-        return self.clock.now().strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        now = self.clock.now()
+        if now.second != self._second or not timedelta(0) <= now - self._stamped_at < _SECOND:
+            self._second, self._stamped_at = now.second, now
+            self._stamp = now.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+        return self._stamp
 
     def mono(self) -> float:
         return self.clock.monotonic()

@@ -61,7 +61,7 @@ def _effect(shop: Shop, item: Any, *, relative: bool) -> Callable[[], None]:
         now = shop.entries.get(product_id)
         if now is not None and any(each.id == variant_id for each in now.variants):
             level = level_at(shop, find(now, variant_id), location) + quantity if relative else quantity
-            set_level(shop, now, variant_id, location, min(max(level, 0), MOST_PIECES), relative=relative)
+            set_level(shop, now, variant_id, location, min(max(level, 0), MOST_PIECES))
 
     return take_effect
 
@@ -100,10 +100,11 @@ def level_at(shop: Shop, variant: Variant, location: int) -> int:
     return variant.inventory_level if location == DEFAULT_LOCATION else shop.stock.get((location, variant.id), 0)
 
 
-def set_level(shop: Shop, entry: Entry, variant_id: int, location: int, level: int, *, relative: bool = False) -> None:
-    """Set a level and announce it. ``relative``: the event carries the difference, as for orders."""
+def set_level(shop: Shop, entry: Entry, variant_id: int, location: int, level: int, *, by_order: bool = False) -> None:
+    """Set a level and announce it. ``by_order``: the event is an order's and carries the difference."""
     if location != DEFAULT_LOCATION:
         shop.stock[location, variant_id] = level
+        shop.announcer.stock_changed(entry.product.id, variant_id, location)
         return
     before = find(entry, variant_id)
     if entry.has_choices and entry.product.inventory_tracking != "product":
@@ -117,9 +118,8 @@ def set_level(shop: Shop, entry: Entry, variant_id: int, location: int, level: i
         after = replace(before, inventory_level=level)
     shop.put(entry, moves_date=False)
     if after.inventory_level != before.inventory_level:
-        method = "relative" if relative else "absolute"
         change = after.inventory_level - before.inventory_level
-        announce_stock(shop, entry, after, method, change if relative else None)
+        announce_stock(shop, entry, after, by_order=change if by_order else None)
 
 
 def list_items(shop: Shop, call: Call) -> Answer:

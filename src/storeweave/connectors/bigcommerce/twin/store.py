@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Mapping
 from typing import Any
@@ -17,6 +18,7 @@ from storeweave.connectors.bigcommerce.twin import (
     channels,
     hooks,
     images,
+    modifiers,
     options,
     parts,
     products,
@@ -40,6 +42,7 @@ V3_ROUTES: tuple[Route, ...] = (
     *products.ROUTES,
     *variants.ROUTES,
     *options.ROUTES,
+    *modifiers.ROUTES,
     *images.ROUTES,
     *parts.ROUTES,
     *categories.ROUTES,
@@ -97,9 +100,16 @@ class BigCommerceTwin(Twin):
             time_scale=settings.hook_time_scale,
             delay_s=settings.hook_delay_s,
             on_exhausted=self._deactivate,
+            blocks_domains=settings.blocks_domains,
         )
         number = str(account.store_id(settings.store_hash))
-        announcer = Announcer(store_hash=settings.store_hash, store_id=number, clock=clock, deliveries=self.deliveries)
+        announcer = Announcer(
+            store_hash=settings.store_hash,
+            store_id=number,
+            clock=clock,
+            deliveries=self.deliveries,
+            warm_up_s=settings.hook_warm_up_s,
+        )
         self.shop: Shop = Shop(settings, clock=clock, rng=rng, landings=self.landings, announcer=announcer)
 
     @property
@@ -133,7 +143,7 @@ class BigCommerceTwin(Twin):
             "x-rate-limit-requests-left": str(state.left),
             "x-rate-limit-requests-quota": str(state.quota),
             "x-rate-limit-time-window-ms": str(int(state.window_s * 1000)),
-            "x-rate-limit-time-reset-ms": str(int(state.reset_s * 1000)),
+            "x-rate-limit-time-reset-ms": str(math.ceil(state.reset_s * 1000)),
         }
 
     def keep_fetched(self, fetched: Fetched) -> None:

@@ -91,14 +91,14 @@ def saved(shop: Shop, entry: Entry, variant: Variant, body: Any) -> tuple[Entry,
     return entry, after
 
 
-def announce_stock(shop: Shop, entry: Entry, variant: Variant, method: str = "absolute", by: int | None = None) -> None:
-    """Announce the product's or the variant's stock, by what the product tracks."""
-    value = variant.inventory_level if by is None else by
+def announce_stock(shop: Shop, entry: Entry, variant: Variant, *, by_order: int | None = None) -> None:
+    """Announce the product's or the variant's stock, by what the product tracks. ``by_order``: what an order took."""
     tracking = entry.product.inventory_tracking
     if not entry.has_choices or tracking == "product":
-        shop.announcer.product_stock(entry.product.id, value, method)
+        shop.announcer.product_stock(entry.product.id, variant.inventory_level, by_order=by_order)
     elif tracking == "variant":
-        shop.announcer.sku_stock(entry.product.id, variant.id, value, method)
+        shop.announcer.sku_stock(entry.product.id, variant.id, variant.inventory_level, by_order=by_order)
+    shop.announcer.stock_changed(entry.product.id, variant.id)
 
 
 def added(shop: Shop, entry: Entry, body: Any) -> tuple[Entry, Variant]:
@@ -211,10 +211,11 @@ def _slice(shop: Shop, skip: int, limit: int) -> tuple[int, list[Variant]]:
     """Variants by product, without looking into products that are passed over."""
     total = 0
     chosen: list[Variant] = []
-    for product_id in shop.order:
-        entry = shop.shown(product_id)
-        if entry is None:
-            continue
+    if shop.lag.late_keys(shop.mono()):
+        entries = [entry for entry in map(shop.shown, list(shop.order)) if entry is not None]
+    else:
+        entries = list(shop.entries.values())
+    for entry in entries:
         count = len(entry.variants)
         if total + count > skip and len(chosen) < limit:
             chosen += entry.variants[max(0, skip - total) :][: limit - len(chosen)]
