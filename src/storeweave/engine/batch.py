@@ -189,13 +189,17 @@ class Batch:
             self._translate(items, await self._known_references(items))
         ready = []
         for item in items:
-            unmade = [r for r in self._missing(item) if r not in self.results.dangling]
+            unmade = [r for r in self._missing(item) if r not in self.results.dangling or self._too_early(item)]
             if not unmade:
                 ready.append(item)
                 continue
             names = ", ".join(f"{kind} {key}" for kind, key in unmade[:3])
             self.results.wait_for(item.mark, f"waits for {names}, which is not at the destination yet", self.now)
         return ready
+
+    def _too_early(self, item: Item) -> bool:
+        """What the item refers to may just not be readable yet."""
+        return (self.now - item.mark.noticed_at).total_seconds() <= self.source.abilities.read_lag_s
 
     def _missing(self, item: Item) -> list[tuple[Kind, Key]]:
         return [r for r in item.wanted.missing if r[0] in self.flow.kinds]
@@ -338,11 +342,15 @@ class Batch:
         rules = self.flow.match
         if intent is None or identities(intent[1], rules) == identities(item.source.matches, rules):
             return None
-        abilities = self.destination.abilities
-        over_at = intent[0] + timedelta(seconds=abilities.request_timeout_s + abilities.late_landing_s)
-        wait_s = (over_at - self.now).total_seconds()
+        wait_s = self.landing_wait_s(intent[0])
         text = "an earlier create of it has no answer yet and may still take effect"
         return TransientError(text, wait_s=wait_s, code="intent") if wait_s > 0 else None
+
+    def landing_wait_s(self, sent_at: datetime) -> float:
+        """Seconds until a call sent then can no longer take effect; not positive when that is over."""
+        abilities = self.destination.abilities
+        over_at = sent_at + timedelta(seconds=abilities.request_timeout_s + abilities.late_landing_s)
+        return (over_at - self.now).total_seconds()
 
     # --- the plan ---------------------------------------------------------------------------------------------------
 
@@ -405,7 +413,6 @@ class Batch:
             self.results.bases.append(BaseUpdate(key=item.key, base=base, link=item.link))
         if first and item.link is not None:
             self.fresh[(self.kind, item.key.key)] = item.there
-            self.results.intents_done.append(item.key)
             self.results.history.append(history_row(item, "link", (), (), self.now))
         self.confirm_if_doubtful(item.mark)
         self.results.done(item.mark)
@@ -415,7 +422,9 @@ class Batch:
         doubtful = (
             mark.verify and (mark.cause is not Cause.CONFIRM or mark.attempts > 0) and mark.cause is not Cause.DRIFT
         )
-        if doubtful and self.world.safety.confirm_after_unknown:
+        if not doubtful:
+            self.results.intents_done.append(mark.key)  # no create of it is under way any more
+        elif self.world.safety.confirm_after_unknown:
             at = self.now + timedelta(seconds=self.destination.abilities.late_landing_s)
             self.results.look_again(mark, at, self.now, Cause.CONFIRM, verify=True)
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from storeweave.engine.batch import Batch
 from storeweave.engine.brakes import Brakes
+from storeweave.mapping.matching import identities
 from storeweave.model.flow import Deletes
 from storeweave.model.kinds import Key
-from storeweave.model.records import Cause, Change, FieldChange, Op, Outcome
+from storeweave.model.records import Cause, Change, FieldChange, FlowKey, Op, Outcome, Priority
 from storeweave.model.state import Base, HistoryRow, Link, Mark
 
 
@@ -26,8 +28,11 @@ class Burial:
 async def burials(batch: Batch) -> list[Burial]:
     """Decide about everything in ``batch.gone``; what is not returned has its verdict."""
     believed = []
+    orphans = await _orphans(batch)
     for mark, link, base in batch.gone:
-        if _believed(batch, mark):
+        if mark.key in orphans:
+            believed += orphans[mark.key]
+        elif _believed(batch, mark):
             believed.append((mark, link, base))
         else:
             _look_later(batch, mark)
@@ -36,6 +41,7 @@ async def burials(batch: Batch) -> list[Burial]:
     for mark, link, _ in believed:
         if link is None:
             batch.results.tombstones.append((mark.key, None))
+            batch.results.intents_done.append(mark.key)
             batch.results.done(mark)
     held = (
         (
@@ -87,7 +93,42 @@ def bury(batch: Batch, mark: Mark, link: Link) -> None:
     """Remember the death, so that late notices do not raise the record again, and forget the link."""
     batch.results.tombstones.append((mark.key, link.destination_key))
     batch.results.unlinked.append(mark.key)
+    batch.results.intents_done.append(mark.key)
     batch.results.done(mark)
+
+
+async def _orphans(batch: Batch) -> dict[FlowKey, list[tuple[Mark, Link | None, Base | None]]]:
+    """Records that we may have created just before their source was deleted, without ever hearing an answer.
+
+    Empty list: it may still take effect, and has its verdict. Otherwise the record that was found, or no link at all.
+    """
+    intents = await batch.world.store.intents([m.key for m, _, _ in batch.gone])
+    found: dict[FlowKey, list[tuple[Mark, Link | None, Base | None]]] = {}
+    for mark, link, base in batch.gone:
+        if mark.key not in intents:
+            continue
+        since, matches = intents[mark.key]
+        wait_s = batch.landing_wait_s(since)
+        if wait_s > 0:
+            reason = "it is gone, and its create at the destination may still take effect"
+            batch.results.later(mark, batch.now, wait_s, reason, "intent", counted=False, verify=True)
+            found[mark.key] = []
+        else:
+            found[mark.key] = [(mark, link or await _made_by_us(batch, mark, matches), base)]
+    return found
+
+
+async def _made_by_us(batch: Batch, mark: Mark, matches: Sequence[str]) -> Link | None:
+    asked = identities(matches, batch.flow.match)
+    there = await batch.destination.find(batch.kind, asked, batch.permit(Priority.DELETE)) if asked else {}
+    records = {r.key: r for records in there.values() for r in records}
+    owners = await batch.world.store.links_back(batch.flow.name, batch.kind, list(records))
+    free = [r for key, r in records.items() if key not in owners]
+    if len(free) != 1:
+        return None
+    return Link(
+        key=mark.key, destination_key=free[0].key, how="created", sku=None, title=free[0].title, linked_at=batch.now
+    )
 
 
 def _believed(batch: Batch, mark: Mark) -> bool:

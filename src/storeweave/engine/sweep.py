@@ -88,6 +88,7 @@ class Sweep:
             await progress(found)
         found.complete = whole and (total is None or found.records >= total)
         await self._absences(found, run)
+        await self._forgotten_creates(kind, run)
         await self._store.save_run(run, counts=found.counts(""))
         return found
 
@@ -109,7 +110,7 @@ class Sweep:
         if not found.complete:
             found.note = "the listing was not complete: nothing can be said about deletes"
             return
-        if last is not None and found.records < int(last) * self._flow.brakes.shrink:
+        if last and self._shrunk(found.records, int(last)):
             found.note = (
                 f"the listing has {found.records} records, the last complete one had {last}: no deletes believed"
             )
@@ -133,6 +134,20 @@ class Sweep:
             keys = [FlowKey(self._flow.name, found.kind, k) for k in believed]
             await self._store.note_ops(self._flow.name, f"{DELETE}-{found.kind}", keys, now)
             await self._mark(found.kind, believed, run, Cause.SWEEP, Event.DELETED)
+
+    def _shrunk(self, records: int, before: int) -> bool:
+        """Too little to be true. A shop of a few records may lose half of them in a day; none loses all."""
+        limits = self._flow.brakes
+        if records == 0:
+            return before > 0
+        return before - records > limits.deletes and records < before * limits.shrink
+
+    async def _forgotten_creates(self, kind: Kind, run: int) -> None:
+        """Creates whose outcome nobody ever learned: looked at again, whether their source still exists or not."""
+        abilities = self._world.connectors[self._flow.destination].abilities
+        old = timedelta(seconds=abilities.request_timeout_s + abilities.late_landing_s)
+        keys = await self._store.open_intents_since(self._flow.name, kind, self._world.clock.now() - old)
+        await self._mark(kind, keys, run, Cause.SWEEP)
 
     async def destination(self, kind: Kind, run: int, *, progress: Progress = _quiet) -> Listing:
         """Compare the destination's listing with what we wrote; mark drift, count what is only there."""

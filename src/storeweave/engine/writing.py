@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+from storeweave.engine.backoff import backoff_s
 from storeweave.engine.batch import Batch, Item, created_link, history_row
 from storeweave.engine.brakes import Brakes, guards_of, loops, refused_value
 from storeweave.engine.deletes import burials
@@ -12,8 +13,13 @@ from storeweave.engine.deletes import settle as settle_burial
 from storeweave.ledger.agreed import agreed, linked_only
 from storeweave.model.errors import LeaseLostError, RefusedError, StoreweaveError, UnknownOutcomeError
 from storeweave.model.kinds import Key
-from storeweave.model.records import Change, FieldChange, FlowKey, Op, Outcome, Priority
+from storeweave.model.records import Cause, Change, FieldChange, FlowKey, Op, Outcome, Priority
 from storeweave.model.state import BaseUpdate, HistoryRow, Mark
+
+
+_DOUBT_S = 2.0
+_LOOKS = 6
+_IDENTITY = frozenset({"name", "sku", "parent"})
 
 
 async def carry_out(batch: Batch) -> None:
@@ -74,6 +80,7 @@ def _touches_price(lines: Sequence[FieldChange]) -> bool:
 async def _guarded(batch: Batch, items: Sequence[Item]) -> list[Item]:
     """Hold what a brake stops, park what must never be written."""
     limits = batch.flow.brakes
+    items = await _not_renamed_too_soon(batch, items)
     recent = await _recent_writes(batch, items)
     passed: list[Item] = []
     concerned: dict[str, list[Mark]] = {}
@@ -94,6 +101,25 @@ async def _guarded(batch: Batch, items: Sequence[Item]) -> list[Item]:
         if item.key in verdict.held:
             batch.results.hold(item.mark, *verdict.held[item.key], batch.now)
     return [i for i in passed if i.key not in verdict.held]
+
+
+async def _not_renamed_too_soon(batch: Batch, items: Sequence[Item]) -> list[Item]:
+    """A create that had no answer may still land: until then the record keeps the name that refuses the copy."""
+    renamed = [i.key for i in items if i.there is not None and _touches_identity(i.merge.lines)]
+    intents = await batch.world.store.intents(renamed) if renamed else {}
+    ready = []
+    for item in items:
+        wait_s = batch.landing_wait_s(intents[item.key][0]) if item.key in intents else 0.0
+        if wait_s > 0:
+            reason = "it was created without an answer; renamed when that can no longer come true twice"
+            batch.results.later(item.mark, batch.now, wait_s, reason, "intent", counted=False, verify=True)
+        else:
+            ready.append(item)
+    return ready
+
+
+def _touches_identity(lines: Sequence[FieldChange]) -> bool:
+    return any(line.path.rpartition("/")[2] in _IDENTITY for line in lines)
 
 
 async def _recent_writes(batch: Batch, items: Sequence[Item]) -> Mapping[FlowKey, Sequence[HistoryRow]]:
@@ -138,11 +164,13 @@ def _settle(batch: Batch, item: Item, outcome: Outcome) -> None:
     )
     results = batch.results
     results.bases.append(BaseUpdate(key=item.key, base=base, link=item.link))
-    results.intents_done.append(item.key)
     results.history.append(
         history_row(item, "create" if created else "update", item.merge.lines, outcome.calls, batch.now)
     )
     results.written += 1
+    if base.doubts:  # the answer shows something else than what we wrote: look again in a moment
+        at = batch.now + timedelta(seconds=max(_DOUBT_S, batch.destination.abilities.read_lag_s * 1.2))
+        results.look_again(item.mark, at, batch.now, Cause.CONFIRM, verify=True)
     batch.fresh[(batch.kind, item.key.key)] = item.link.destination_key
     batch.confirm_if_doubtful(item.mark)
     results.done(item.mark)
@@ -160,11 +188,10 @@ def _settle_failure(batch: Batch, item: Item, outcome: Outcome, error: Storeweav
         link = created_link(item, outcome.key, batch.now)
         base = linked_only(item.source, outcome.key, links)
         results.bases.append(BaseUpdate(key=item.key, base=base, link=link))
-        results.intents_done.append(item.key)
         batch.fresh[(batch.kind, item.key.key)] = outcome.key
-    looks = error.code == "missing" or (error.code == "duplicate" and item.link is None)
-    if isinstance(error, RefusedError) and looks and item.mark.attempts < 2:
-        # It is there under our own name, or gone: the next look finds out and goes on from there.
-        results.later(item.mark, batch.now, 0.1, str(error), error.code, verify=True)
+    if isinstance(error, RefusedError) and error.code in ("missing", "duplicate") and item.mark.attempts < _LOOKS:
+        # It is there under our own name, or gone, or another record is about to give the name up: look again soon.
+        wait_s = 0.1 if item.mark.attempts == 0 else backoff_s(item.mark.attempts, batch.world.rng)
+        results.later(item.mark, batch.now, wait_s, str(error), error.code, verify=True)
     else:
         results.fail(item.mark, error, batch.now, item.source.digest)

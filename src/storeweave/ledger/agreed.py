@@ -6,8 +6,11 @@ a change for ever (semantics 3.3).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from html import unescape
 
 import msgspec
 
@@ -16,6 +19,9 @@ from storeweave.model.kinds import NEVER_COMPARED, Key
 from storeweave.model.records import NEW, Fields, Record, Value
 from storeweave.model.state import Base
 
+_HALF_A_CENT = Decimal("0.005")
+_CUT_AT_LEAST = 40
+_TAG = re.compile(r"<[^>]*>")
 PART_HELD = True
 """Value in ``Base.held`` of a whole part that a person removed or brought back."""
 
@@ -39,7 +45,8 @@ def agreed(
     A new part whose key nobody learned is left out, so that the next look finds it by its natural identity.
     """
     record = _with_keys(msgspec.structs.replace(wanted, key=destination_key), part_keys)
-    record, lossy = _with_values(record, merge, before, shown)
+    doubts: dict[str, Value] = {}
+    record, lossy = _with_values(record, merge, before, shown, doubts)
     all_links = {c: dict(m) for c, m in links.items()}
     for collection, keys in part_keys.items():
         for new, key in keys.items():
@@ -51,6 +58,7 @@ def agreed(
         lossy=lossy,
         links=all_links,
         held=held,
+        doubts=doubts,
         source_digest=source_digest,
         destination_digest=(shown.digest if shown is not None else b"")
         or (before.destination_digest if before is not None and written_at is None else b""),
@@ -109,7 +117,7 @@ def _with_references(fields: Fields, part_keys: PartKeys) -> Fields:
 
 
 def _with_values(
-    record: Record, merge: Merge, before: Base | None, shown: Record | None
+    record: Record, merge: Merge, before: Base | None, shown: Record | None, doubts: dict[str, Value]
 ) -> tuple[Record, dict[str, Value]]:
     present = _paths(record)
     lossy = {p: v for p, v in (before.lossy if before else {}).items() if p in present}
@@ -118,7 +126,7 @@ def _with_values(
         del lossy[path]
     lossy.update(merge.pairs)
     if shown is not None:
-        _learn(record, shown, lossy, merge)
+        _learn(record, shown, lossy, merge, before.doubts if before else {}, doubts)
     for path, (ours, theirs) in merge.open.items():
         record = _put_back(record, path, ours)
         if theirs is ABSENT:
@@ -128,8 +136,19 @@ def _with_values(
     return record, lossy
 
 
-def _learn(record: Record, shown: Record, lossy: dict[str, Value], merge: Merge) -> None:
-    """Where the destination's answer differs from what we wrote, remember its form of the value."""
+def _learn(
+    record: Record,
+    shown: Record,
+    lossy: dict[str, Value],
+    merge: Merge,
+    doubted: Mapping[str, Value],
+    doubts: dict[str, Value],
+) -> None:
+    """Where the destination's answer differs from what we wrote, remember its form of the value.
+
+    But only if it is a form of that value (rounded, trimmed, cleaned), or was shown after an earlier write, too: what
+    somebody else wrote in the same moment, or an old write that landed late, is no way of storing ours.
+    """
     scopes: list[tuple[str, Fields, Fields]] = [("", record.fields, shown.fields)]
     for collection, entries in record.parts.items():
         shown_parts = shown.parts.get(collection, {})
@@ -140,9 +159,28 @@ def _learn(record: Record, shown: Record, lossy: dict[str, Value], merge: Merge)
             if name in NEVER_COMPARED or name not in theirs or path in merge.pairs or path in merge.open:
                 continue
             if theirs[name] != value:
-                lossy[path] = theirs[name]
+                there = theirs[name]
+                if lossy.get(path, value) == there or is_form_of(there, value) or doubted.get(path, value) == there:
+                    lossy[path] = there
+                else:
+                    doubts[path] = there
             else:
                 lossy.pop(path, None)
+
+
+def is_form_of(there: Value, ours: Value) -> bool:
+    """True when a store that rounds, trims, cleans or cuts would make ``there`` of ``ours``."""
+    if isinstance(there, Decimal) and isinstance(ours, Decimal):
+        return abs(there - ours) <= _HALF_A_CENT
+    if isinstance(there, str) and isinstance(ours, str):
+        short, long = _squashed(there), _squashed(ours)
+        return short == long or (len(short) >= _CUT_AT_LEAST and long.startswith(short))
+    return False
+
+
+def _squashed(text: str) -> str:
+    """Letters and digits only, without case, tags and entities."""
+    return "".join(c for c in unescape(_TAG.sub("", text)).casefold() if c.isalnum())
 
 
 def _paths(record: Record) -> set[str]:

@@ -136,6 +136,9 @@ class LedgerStore(Protocol):
     async def intents(self, keys: Sequence[FlowKey]) -> Mapping[FlowKey, tuple[datetime, tuple[str, ...]]]:
         """Those of the keys that we may have created without knowing the outcome: since when, and as what."""
 
+    async def open_intents_since(self, flow: FlowName, kind: Kind, before: datetime) -> Sequence[Key]:
+        """Keys whose intents were opened before then and are still open; at most a thousand."""
+
     async def is_tombstone(self, keys: Sequence[FlowKey]) -> Sequence[FlowKey]:
         """Those of the keys that were believed deleted."""
 

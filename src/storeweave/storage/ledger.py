@@ -124,6 +124,9 @@ INTENTS = Statement(
     """,
     rows=_FLOW_KEY,
 )
+OLD_INTENTS = Statement(
+    "select key from intent where flow = :flow and kind = :kind and at < :before order by key limit 1000"
+)
 UPSERT_TOMBSTONES = Statement(
     "insert into tombstone (flow, kind, key, destination_key, at) "
     "select flow, kind, key, destination_key, :at from {rows} where true "
@@ -258,6 +261,11 @@ def open_intents(session: Session, items: Mapping[FlowKey, Sequence[str]], at: d
 def intents(session: Session, keys: Sequence[FlowKey]) -> dict[FlowKey, tuple[datetime, tuple[str, ...]]]:
     """Those that we may have created already: since when, and under which natural identities."""
     return {to_key(*row[:3]): (from_us(row[3]), to_texts(row[4])) for row in session.rows(INTENTS, key_rows(keys))}
+
+
+def old_intents(session: Session, flow: FlowName, kind: Kind, before: datetime) -> list[Key]:
+    """Keys of intents that are open for long."""
+    return [Key(key) for (key,) in session.rows(OLD_INTENTS, flow=flow, kind=kind.value, before=to_us(before))]
 
 
 def tombstones(session: Session, keys: Sequence[FlowKey]) -> list[FlowKey]:

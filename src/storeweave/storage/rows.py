@@ -144,18 +144,20 @@ def base_body(base: Base) -> bytes:
         {path: encoding.plain(value) for path, value in base.lossy.items()},
         base.links,
         {path: encoding.plain(value) for path, value in base.held.items()},
+        {path: encoding.plain(value) for path, value in base.doubts.items()},
     ]
     return zlib.compress(encoding.pack(data), LEVEL)
 
 
 def to_base(kind: Kind, body: bytes, source_digest: str, destination_digest: str, written_at: int | None) -> Base:
     """A base from its columns."""
-    wanted, lossy, links, held = encoding.unpack(zlib.decompress(body))
+    wanted, lossy, links, held, doubts = encoding.unpack(zlib.decompress(body))
     return Base(
         wanted=encoding.from_data(wanted),
         lossy={path: _typed(kind, path, value) for path, value in lossy.items()},
         links=links,
         held={path: _typed(kind, path, value) for path, value in held.items()},
+        doubts={path: _typed(kind, path, value) for path, value in doubts.items()},
         source_digest=bytes.fromhex(source_digest),
         destination_digest=bytes.fromhex(destination_digest),
         written_at=from_us_or_none(written_at),

@@ -202,6 +202,9 @@ class SqlStore:
     async def intents(self, keys: Sequence[FlowKey]) -> Mapping[FlowKey, tuple[datetime, tuple[str, ...]]]:
         return await self._read(ledger.intents, keys)
 
+    async def open_intents_since(self, flow: FlowName, kind: Kind, before: datetime) -> Sequence[Key]:
+        return await self._read(ledger.old_intents, flow, kind, before)
+
     async def is_tombstone(self, keys: Sequence[FlowKey]) -> Sequence[FlowKey]:
         return await self._read(ledger.tombstones, keys)
 
