@@ -23,6 +23,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
             return str(request.getfixturevalue("postgres_url"))
 
 
+@pytest.fixture(params=["file", pytest.param("postgres", marks=pytest.mark.postgres)])
+def kept_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database that outlives its store."""
+    if request.param == "file":
+        return f"sqlite:///{tmp_path / 'store.db'}"
+    return str(request.getfixturevalue("postgres_url"))
+
+
 @pytest.fixture
 async def bench(url: str) -> AsyncIterator[Bench]:
     clock = VirtualClock()

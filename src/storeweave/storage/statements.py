@@ -108,7 +108,7 @@ def _prepare(text: str, dialect: DialectName, columns: tuple[Column, ...], words
         sql = sql.replace("{" + word + "}", meaning)
     reads_clock = f":{CLOCK}" in sql
     if dialect == "postgresql":
-        sql = _PARAMETER.sub(r"%(\1)s", sql)
+        sql = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
     return Prepared(sql=sql, dialect=dialect, columns=columns, row_by_row=row_by_row, reads_clock=reads_clock)
 
 

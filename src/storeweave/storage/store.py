@@ -9,6 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from sqlalchemy.exc import DBAPIError
+
+from storeweave.model.errors import ConfigError
 from storeweave.model.kinds import ConnectionName, FlowName, Key, Kind, LaneName
 from storeweave.model.records import FlowKey
 from storeweave.model.state import (
@@ -64,14 +67,17 @@ def open_store(
     ``sqlite:///file.db``, ``sqlite://`` (in memory) or ``postgresql://...``. ``exclusive`` takes the lock of a SQLite
     file for as long as the store is open: for the one process that serves it. ``schema`` is PostgreSQL's.
 
-    Raises ConfigError when another process holds that lock, or the database is newer than this program.
+    Raises ConfigError when another process holds that lock, or the database is newer than this program or
+    cannot be opened at all.
     """
     clock = clock or SystemClock()
     database = connect(url, exclusive=exclusive, schema=schema)
     try:
         migrations.upgrade(database.writer, database.schema)
-    except BaseException:
+    except BaseException as error:
         database.dispose()
+        if isinstance(error, DBAPIError):
+            raise ConfigError(f"database: {database.url!r} cannot be opened: {error.orig}") from error
         raise
     return SqlStore(database, executor or WriterThread(), clock)
 
