@@ -54,15 +54,16 @@ def refused_value(lines: Sequence[FieldChange]) -> str | None:
     return None
 
 
-def loops(rows: Sequence[HistoryRow], lines: Sequence[FieldChange], limit: int) -> str | None:
-    """The path whose value goes to and fro: more than ``limit`` writes in the window, alternating between values."""
+def loops(rows: Sequence[HistoryRow], lines: Sequence[FieldChange], limit: int) -> frozenset[str]:
+    """Fields whose value goes to and fro: more than ``limit`` writes in the window, alternating between values."""
+    found = set[str]()
     for line in lines:
-        if not line.has:
+        if not (line.had and line.has):
             continue
         values = [old.new for row in rows for old in row.lines if old.path == line.path and old.has]
         if len(values) >= limit and len(set(values)) < len(values) and line.new in values:
-            return line.path
-    return None
+            found.add(line.path)
+    return frozenset(found)
 
 
 class Brakes:

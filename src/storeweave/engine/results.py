@@ -122,13 +122,21 @@ class Results:
         request = MarkRequest(key=mark.key, lane=mark.lane, due_at=at)
         self.again.append(Acceptance(notice=notice, received_at=now, marks=(request,)))
 
-    def park(self, mark: Mark, reason: str, code: str, now: datetime, content: bytes | None = None) -> None:
+    def park(
+        self,
+        mark: Mark,
+        reason: str,
+        code: str,
+        now: datetime,
+        content: bytes | None = None,
+        until: datetime | None = None,
+    ) -> None:
         """Give it to a person; it un-parks itself on new content, new configuration, and once a day."""
         self.failed.append(
             Failed(
                 key=mark.key,
                 want=mark.want,
-                due_at=now + DAY,
+                due_at=until or now + DAY,
                 state=MarkState.PARKED,
                 attempts=mark.attempts,
                 reason=reason,

@@ -11,11 +11,11 @@ from storeweave.engine.brakes import Brakes, guards_of, loops, refused_value
 from storeweave.engine.deletes import burials
 from storeweave.engine.deletes import settle as settle_burial
 from storeweave.ledger.agreed import agreed, linked_only
+from storeweave.ledger.merge import without
 from storeweave.model.errors import LeaseLostError, RefusedError, StoreweaveError, UnknownOutcomeError
 from storeweave.model.kinds import Key
 from storeweave.model.records import Cause, Change, FieldChange, FlowKey, Op, Outcome, Priority
 from storeweave.model.state import BaseUpdate, HistoryRow, Mark
-
 
 _DOUBT_S = 2.0
 _LOOKS = 6
@@ -86,12 +86,12 @@ async def _guarded(batch: Batch, items: Sequence[Item]) -> list[Item]:
     concerned: dict[str, list[Mark]] = {}
     for item in items:
         reason = refused_value(item.merge.lines)
-        path = loops(recent.get(item.key, ()), item.merge.lines, limits.loop_writes)
+        if batch.world.safety.loop_brake:
+            _stop_loops(batch, item, loops(recent.get(item.key, ()), item.merge.lines, limits.loop_writes))
         if reason is not None:
             batch.results.fail(item.mark, RefusedError(reason, code="value"), batch.now, item.source.digest)
-        elif path is not None and batch.world.safety.loop_brake:
-            text = f"{path} goes to and fro between the same values: somebody else writes it, too; stop one of the two"
-            batch.results.fail(item.mark, RefusedError(text, code="loop"), batch.now, item.source.digest)
+        elif item.merge.agrees and item.there is not None:
+            continue  # nothing is left of it; parked until the window is over
         else:
             passed.append(item)
             for guard in guards_of(item.merge.lines, limits):
@@ -101,6 +101,20 @@ async def _guarded(batch: Batch, items: Sequence[Item]) -> list[Item]:
         if item.key in verdict.held:
             batch.results.hold(item.mark, *verdict.held[item.key], batch.now)
     return [i for i in passed if i.key not in verdict.held]
+
+
+def _stop_loops(batch: Batch, item: Item, paths: frozenset[str]) -> None:
+    """Leave the looping fields alone for a while; the others are written. Looked at again when the window is over."""
+    if not paths:
+        return
+    names = ", ".join(sorted(paths))
+    item.merge = without(item.merge, paths, item.base)
+    reason = f"{names} goes to and fro between the same values: somebody else writes it, too; stop one of the two"
+    at = batch.now + timedelta(seconds=batch.flow.brakes.loop_window_s)
+    if item.merge.agrees:
+        batch.results.park(item.mark, reason, "loop", batch.now, item.source.digest, until=at)
+    else:
+        batch.results.look_again(item.mark, at, batch.now, Cause.CONFIRM, verify=True)
 
 
 async def _not_renamed_too_soon(batch: Batch, items: Sequence[Item]) -> list[Item]:

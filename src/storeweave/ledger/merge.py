@@ -206,6 +206,42 @@ class _Work:
         return PartsChange(create=create, update=update, delete=tuple(delete))
 
 
+def without(merge: Merge, paths: frozenset[str], base: Base | None) -> Merge:
+    """The merge with some fields left undecided: not written, and open as they were before."""
+    open_ = dict(merge.open)
+    for path in paths:
+        before = _before(base, path)
+        open_[path] = (before, base.lossy.get(path, before) if base else before)
+    parts = {
+        collection: msgspec.structs.replace(
+            change,
+            update={
+                key: kept
+                for key, fields in change.update.items()
+                if (kept := {n: v for n, v in fields.items() if f"{collection}/{key}/{n}" not in paths})
+            },
+        )
+        for collection, change in merge.parts.items()
+    }
+    return msgspec.structs.replace(
+        merge,
+        fields={n: v for n, v in merge.fields.items() if n not in paths},
+        parts=parts,
+        lines=tuple(line for line in merge.lines if line.path not in paths),
+        open=open_,
+    )
+
+
+def _before(base: Base | None, path: str) -> Maybe:
+    if base is None:
+        return ABSENT
+    collection, _, rest = path.partition("/")
+    if not rest:
+        return base.wanted.fields.get(path, ABSENT)
+    key, _, name = rest.rpartition("/")
+    return base.wanted.parts.get(collection, {}).get(key, {}).get(name, ABSENT)
+
+
 def is_new(key: str) -> bool:
     """True for the key of a part that the destination doesn't have yet."""
     return key.startswith(NEW)
