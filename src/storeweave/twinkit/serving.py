@@ -7,8 +7,9 @@ the scope (extension ``storeweave.cut``). A torn answer announces more bytes tha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import uvicorn
@@ -81,6 +82,10 @@ class _Quiet(uvicorn.Server):
     """Leaves the process's signals alone and says when it is ready."""
 
     on_ready: Callable[[], None] | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ Fetch = Callable[[str], Awaitable[bytes]]
 Fetched = Mapping[str, bytes | str]  # by URL: the bytes, or why they could not be had
 
 CONTROL = "/__twin__/"
+NOTHING: Fetched = MappingProxyType({})
 HTML_HEADERS = msgspec.structs.replace(Answer(200), headers={"content-type": "text/html"}).headers
 PAGE = b"<!DOCTYPE html><html><head><title>One moment, please</title></head><body>Checking your browser.</body></html>"
 
@@ -106,8 +108,7 @@ class Twin(ABC):
         route, ids, _ = self._router.find(method, path)
         if route is None:
             return self.refuse(Refusal(404, f"no such operation: {method} {path}"))
-        self.keep_fetched(fetched or {})
-        return self._run(call, route, ids)
+        return self._run(call, route, ids, fetched or NOTHING)
 
     # The way of a call.
 
@@ -157,9 +158,11 @@ class Twin(ABC):
         try:
             if self.latency_s:
                 await self.clock.sleep(self.latency_s)
-            if route.needs is not None:
-                self.keep_fetched(await self._fetched(call, route))
-            answer = self._run(call, route, ids) if drawn is None else await self._struck(call, route, ids, drawn)
+            fetched = await self._fetched(call, route) if route.needs is not None else NOTHING
+            if drawn is None:
+                answer = self._run(call, route, ids, fetched)
+            else:
+                answer = await self._struck(call, route, ids, fetched, drawn)
         finally:
             self.gates.leave(gate)
         if drawn is not None and drawn.fault in {Fault.OVERLOADED, Fault.PAGE}:
@@ -167,7 +170,8 @@ class Twin(ABC):
         headers = {**answer.headers, **self.quota_headers(state)}
         return Answer(answer.status, answer.body, headers, answer.torn)
 
-    def _run(self, call: Call, route: Route, ids: tuple[int, ...]) -> Answer:
+    def _run(self, call: Call, route: Route, ids: tuple[int, ...], fetched: Fetched) -> Answer:
+        self.keep_fetched(fetched)
         try:
             return route.handler(self.world(), call, *ids)
         except Refusal as refusal:
@@ -175,15 +179,24 @@ class Twin(ABC):
         except msgspec.DecodeError as error:
             return self.refuse(Refusal(400, f"The body is not JSON: {error}"))
 
-    async def _struck(self, call: Call, route: Route, ids: tuple[int, ...], drawn: Drawn) -> Answer:
+    def _land(self, call: Call, route: Route, ids: tuple[int, ...], fetched: Fetched, delay_s: float) -> None:
+        """Let the call take effect later; nobody is left to hear its answer."""
+
+        def effect() -> None:
+            self.authorise(call, route)
+            self._run(call, route, ids, fetched)
+
+        self.landings.add(self.clock.monotonic() + delay_s, effect)
+
+    async def _struck(self, call: Call, route: Route, ids: tuple[int, ...], fetched: Fetched, drawn: Drawn) -> Answer:
         """Play one fault. 429 with headers has been played before."""
         fault = drawn.fault
         if fault is Fault.SLOW:
-            await self._slowly(call, route, ids, drawn.delay_s)
+            await self._slowly(call, route, ids, fetched, drawn.delay_s)
         if fault is Fault.LATE:
-            self.landings.add(self.clock.monotonic() + drawn.delay_s, lambda: _ignore(self._run(call, route, ids)))
+            self._land(call, route, ids, fetched, drawn.delay_s)
             raise NoAnswer
-        answer = self._run(call, route, ids) if fault in HAS_EFFECT else Answer(200)
+        answer = self._run(call, route, ids, fetched) if fault in HAS_EFFECT else Answer(200)
         if fault in {Fault.RESET_BEFORE, Fault.RESET_AFTER}:
             raise ConnectionLost(fault)
         if fault is Fault.SILENT:
@@ -202,12 +215,12 @@ class Twin(ABC):
             return self.refuse(Refusal((500, 502, 504)[int(drawn.chance * 3)], "Internal error"))
         return answer
 
-    async def _slowly(self, call: Call, route: Route, ids: tuple[int, ...], delay_s: float) -> None:
+    async def _slowly(self, call: Call, route: Route, ids: tuple[int, ...], fetched: Fetched, delay_s: float) -> None:
         """Wait; when the caller gives up first, the effect lands all the same."""
         if delay_s < call.timeout_s:
             await self.clock.sleep(delay_s)
             return
-        self.landings.add(self.clock.monotonic() + delay_s, lambda: _ignore(self._run(call, route, ids)))
+        self._land(call, route, ids, fetched, delay_s)
         await self.clock.sleep(call.timeout_s)
         raise NoAnswer("slower than the caller waits", waited=True)
 
@@ -250,8 +263,3 @@ class Twin(ABC):
         except (ConnectionLost, NoAnswer, OSError) as error:
             return f"{url} could not be fetched: {error}"
         return f"{url} is not reachable from this store"
-
-
-def _ignore(answer: Answer) -> None:
-    """Nobody is left to hear it."""
-    del answer

@@ -91,6 +91,21 @@ async def test_an_answer_slower_than_the_caller_waits_lands_all_the_same() -> No
     assert len(await desk.data("GET", PRODUCTS)) == 1
 
 
+async def test_a_late_effect_has_the_bytes_that_were_fetched_for_it() -> None:
+    desk = Desk()
+    made = await desk.create()
+    other = await desk.create("Cup", "CUP")
+    desk.merchant.add_image("MUG", "front")
+    (image,) = await desk.data("GET", f"{PRODUCTS}/{made['id']}/images")
+    desk.twin.faults.set(FaultRates(late=1.0, late_s=(7, 7), on="writes"))
+    with pytest.raises(UnknownOutcomeError):
+        await desk.send("POST", f"{PRODUCTS}/{other['id']}/images", {"image_url": image["url_zoom"]}, timeout_s=1)
+    desk.twin.faults.set(None)
+    await desk.call("PUT", f"{PRODUCTS}/{made['id']}", {"price": 2})
+    desk.clock.push(6)
+    assert len(await desk.data("GET", f"{PRODUCTS}/{other['id']}/images")) == 1
+
+
 async def test_429_without_headers_gives_no_hint() -> None:
     desk = Desk()
     desk.twin.faults.set(FaultRates(overloaded=1.0))

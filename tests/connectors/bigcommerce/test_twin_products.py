@@ -228,10 +228,39 @@ async def test_a_poisoned_product_is_always_refused_and_its_neighbours_are_not()
     await desk.call("PUT", f"{PRODUCTS}/{made['id']}", {"price": 1})
 
 
-async def test_what_is_created_twice_is_reported() -> None:
+async def test_what_is_created_again_is_reported() -> None:
     desk = Desk()
     made = await desk.create()
-    assert desk.twin.shop.doubles == []
+    assert desk.twin.shop.recreated == []
     await desk.call("DELETE", f"{PRODUCTS}/{made['id']}", status=204)
     await desk.create()
-    assert desk.twin.shop.doubles == ["product MUG"]
+    assert desk.twin.shop.recreated == ["product MUG"]
+
+
+async def test_a_refused_or_planned_creation_does_not_count() -> None:
+    desk = Desk()
+    made = await desk.create()
+    await desk.create("Cup", "CUP")
+    fields = {"custom_fields": [{"name": "Care", "value": "Cold"}]}
+    await desk.call("PUT", f"{PRODUCTS}/{made['id']}", {**fields, "sku": "CUP"}, status=409)
+    await desk.call("PUT", PRODUCTS, [{"id": made["id"], **fields}])
+    assert (desk.twin.shop.recreated, desk.twin.shop.doubles) == ([], [])
+
+
+async def test_stock_that_cannot_be_written_leaves_the_rest_saved() -> None:
+    desk = Desk()
+    made = await desk.create()
+    desk.twin.shop.stock_refused = {"mug"}
+    answer = await desk.call("PUT", f"{PRODUCTS}/{made['id']}", {"price": 2, "inventory_level": 5}, status=207)
+    assert set(answer["errors"]["errors"]) == {"inventory_level"}
+    assert (answer["data"]["price"], answer["data"]["inventory_level"]) == (2, 0)
+
+
+async def test_two_items_of_one_batch_cannot_take_the_same_name() -> None:
+    desk = Desk()
+    ids = [(await desk.create(name, name))["id"] for name in ("a", "b", "c")]
+    batch = [{"id": ids[0], "name": "New"}, {"id": ids[1], "name": "new"}, {"id": ids[0], "price": 7}]
+    answer = await desk.call("PUT", PRODUCTS, batch, status=207)
+    assert set(answer["errors"]["errors"]) == {"1.name"}
+    first = desk.twin.shop.entries[ids[0]].product
+    assert (first.name, first.price) == ("New", 7)

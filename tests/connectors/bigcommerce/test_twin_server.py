@@ -115,7 +115,7 @@ async def test_the_control_api_is_there_only_when_asked_for_and_works_in_an_outa
         calls = (await client.get("/__twin__/calls")).json()
         assert calls["by_route"] == {"GET outage": 1}
         assert (await client.post("/__twin__/poison", json={"skus": [sku]})).json() == {"skus": [sku.lower()]}
-        assert (await client.get("/__twin__/doubles")).json() == []
+        assert (await client.get("/__twin__/doubles")).json() == {"doubles": [], "recreated": []}
         assert (await client.get("/__twin__/hooks")).json()["sent"] == 0
 
 

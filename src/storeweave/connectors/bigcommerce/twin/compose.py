@@ -46,6 +46,9 @@ def changed(shop: Shop, before: Entry, body: Any) -> Composed:
     """A product after a PUT. Raises Refusal 409 or 422."""
     fields = checked(PRODUCT, body)
     fields, errors = _resolved(shop, before.product.id, fields, body)
+    if "inventory_level" in fields and before.product.sku.lower() in shop.stock_refused:
+        errors["inventory_level"] = "The inventory could not be saved"
+        del fields["inventory_level"]
     if "custom_url" in fields and not fields["custom_url"].url:
         del fields["custom_url"]
     product = replace(before.product, **fields) if fields else before.product

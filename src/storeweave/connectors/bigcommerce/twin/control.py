@@ -109,7 +109,7 @@ DEEDS: Mapping[str, Deed] = {
     "GET digest": lambda twin, _: {"sha256": dump.store_digest(twin.shop), "products": len(twin.shop.entries)},
     "GET calls": lambda twin, _: twin.calls.summary(),
     "POST calls/reset": _reset,
-    "GET doubles": lambda twin, _: twin.shop.doubles,
+    "GET doubles": lambda twin, _: {"doubles": twin.shop.doubles, "recreated": twin.shop.recreated},
     "GET hooks": _hooks,
     "POST faults": _faults,
     "POST mishaps": _mishaps,

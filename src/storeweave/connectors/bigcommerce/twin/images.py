@@ -86,7 +86,10 @@ def _added(shop: Shop, entry: Entry, body: Any, *, status: int = 422) -> tuple[E
     image = Image(
         id=number, product_id=product_id, picture=picture, image_file=file, date_modified=shop.stamp(), **fields
     )
-    shop.note_creation(f"image of product {product_id}", shop.pictures.content_hash(picture))
+    content = shop.pictures.content_hash(picture)
+    shop.note_creation(f"image of product {product_id}", content)
+    if any(shop.pictures.content_hash(other.picture) == content for other in entry.images):
+        shop.note_double(f"image of product {product_id} {content}")
     return _placed(entry, image), image
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from msgspec.structs import replace
 
 from storeweave.connectors.bigcommerce.twin import render
-from storeweave.connectors.bigcommerce.twin.compose import changed, composed
+from storeweave.connectors.bigcommerce.twin.compose import Composed, changed, composed
 from storeweave.connectors.bigcommerce.twin.goods import Entry
 from storeweave.connectors.bigcommerce.twin.images import image_urls
 from storeweave.connectors.bigcommerce.twin.render import STARVED_PARTS, View, one, rendered, saved_in_part, view_of
@@ -58,7 +56,8 @@ def create_product(shop: Shop, call: Call) -> Answer:
 
 def update_product(shop: Shop, call: Call, product_id: int) -> Answer:
     entry = shop.entry(product_id)
-    entry, errors = _save(shop, entry, call.json())
+    after, errors = changed(shop, entry, call.json())
+    entry = store(shop, entry, after)
     data = rendered(shop, entry, _full(call, entry))
     return saved_in_part(data, errors) if errors else one(data)
 
@@ -70,28 +69,31 @@ def update_products(shop: Shop, call: Call) -> Answer:
         raise Refusal(422, "JSON data is missing or invalid", {"": "must be an array of products"})
     if len(bodies) > BATCH:
         raise Refusal(413, f"At most {BATCH} products in one batch")
-    planned: list[tuple[int, dict[str, Any]]] = []
+    planned: list[tuple[int, Entry, Composed]] = []
     errors: dict[str, str] = {}
     for at, body in enumerate(bodies):
         try:
             product_id = body.get("id") if isinstance(body, dict) else None
             if not isinstance(product_id, int):
                 raise Refusal(422, "The product was not valid", {"id": "id is required"})
-            changed(shop, shop.entry(product_id), body)
-            planned.append((product_id, body))
+            before = shop.entry(product_id)
+            planned.append((at, before, changed(shop, before, body)))
         except Refusal as refusal:
             errors.update(_keyed(at, refusal))
     if errors and (not shop.settings.batch_saves_valid_items or not planned):
         raise Refusal(422, "JSON data is missing or invalid", errors)
     saved: list[bytes] = []
-    for product_id, body in planned:
+    for at, before, (after, partly) in planned:
         try:
-            entry, partly = _save(shop, shop.entry(product_id), body)
-        except Refusal as refusal:  # a twin of an earlier item of the same batch
-            errors.update(_keyed(bodies.index(body), refusal))
+            if shop.entry(before.product.id) is not before:  # an earlier item of this batch was the same product
+                after, partly = changed(shop, shop.entry(before.product.id), bodies[at])
+            shop.require_unique(after)  # an earlier item may have taken a name
+        except Refusal as refusal:
+            errors.update(_keyed(at, refusal))
             continue
-        errors.update({f"{bodies.index(body)}.{name}": text for name, text in partly.items()})
-        saved.append(rendered(shop, entry, _full(call, entry)))
+        errors.update({f"{at}.{name}": text for name, text in partly.items()})
+        after = store(shop, shop.entry(before.product.id), after)
+        saved.append(rendered(shop, after, _full(call, after)))
     data = b"[" + b",".join(saved) + b"]"
     return saved_in_part(data, errors) if errors else one(data)
 
@@ -119,11 +121,6 @@ def delete_products(shop: Shop, call: Call) -> Answer:
 def _delete(shop: Shop, product_id: int) -> None:
     shop.drop(product_id)
     shop.announcer.product("deleted", product_id)
-
-
-def _save(shop: Shop, before: Entry, body: Any) -> tuple[Entry, dict[str, str]]:
-    after, errors = changed(shop, before, body)
-    return store(shop, before, after), errors
 
 
 def store(shop: Shop, before: Entry, after: Entry) -> Entry:

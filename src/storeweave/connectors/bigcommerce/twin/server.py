@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import random
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -100,15 +101,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout.write(encode(facts).decode() + "\n")
         sys.stdout.flush()
 
-    asyncio.run(
-        serve(
-            port=chosen.port,
-            host=chosen.host,
-            seed=chosen.seed,
-            figures=Figures(products=chosen.products),
-            settings=settings,
-            faults=FaultRates.evenly(chosen.faults) if chosen.faults else None,
-            control=chosen.control,
-            announce=announce,
-        )
+    service = serve(
+        port=chosen.port,
+        host=chosen.host,
+        seed=chosen.seed,
+        figures=Figures(products=chosen.products),
+        settings=settings,
+        faults=FaultRates.evenly(chosen.faults) if chosen.faults else None,
+        control=chosen.control,
+        announce=announce,
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(service)

@@ -34,6 +34,7 @@ from storeweave.twinkit.lag import LaggingView
 from storeweave.twinkit.landing import Landings
 from storeweave.twinkit.wire import Number, Refusal
 
+_DOUBLE = "!"
 _SECOND = timedelta(seconds=1)
 
 
@@ -81,8 +82,11 @@ class Shop:
         self.stock: dict[tuple[int, int], int] = {}  # location beyond the default, variant id -> pieces
         self.variant_pictures: dict[int, str] = {}
         self.poisoned: set[str] = set()  # SKUs in small letters whose products are always refused
-        self.doubles: list[str] = []  # things that were created twice
+        self.doubles: list[str] = []  # the same picture added to a product that has it
+        self.recreated: list[str] = []  # what was created more than once in this store's life
+        self.stock_refused: set[str] = set()  # SKUs in small letters whose stock the catalogue cannot write (207)
         self.created: Counter[str] = Counter()
+        self._noted: list[str] = []
         self._next: dict[str, int] = {}
 
     # Time and numbers.
@@ -202,11 +206,23 @@ class Shop:
         return wanted if held is None or held == (kind, owner) else None
 
     def note_creation(self, kind: str, identity: str) -> None:
-        """Remember what was created, and report what was created before."""
-        key = f"{kind} {identity}"
-        self.created[key] += 1
-        if self.created[key] > 1:
-            self.doubles.append(key)
+        """A creation, counted if the call succeeds (``count_creations``)."""
+        self._noted.append(f"{kind} {identity}")
+
+    def note_double(self, text: str) -> None:
+        """The same thing twice at once, reported if the call succeeds."""
+        self._noted.append(f"{_DOUBLE}{text}")
+
+    def count_creations(self, *, succeeded: bool) -> None:
+        """End of a call: what it noted counts or is forgotten."""
+        for key in self._noted if succeeded else ():
+            if key.startswith(_DOUBLE):
+                self.doubles.append(key.removeprefix(_DOUBLE))
+                continue
+            self.created[key] += 1
+            if self.created[key] > 1:
+                self.recreated.append(key)
+        self._noted.clear()
 
     # Categories and brands.
 

@@ -152,6 +152,11 @@ class BigCommerceTwin(Twin):
     def unmetered(self, call: Call) -> Answer | None:
         return images.served(self.shop, call.path) if call.path.startswith("/img/") else None
 
+    def _run(self, call: Call, route: Route, ids: tuple[int, ...], fetched: Fetched) -> Answer:
+        answer = super()._run(call, route, ids, fetched)
+        self.shop.count_creations(succeeded=answer.status < 300)
+        return answer
+
     def control(self, call: Call) -> Answer:
         return answered(self, call) if self.controlled else super().control(call)
 
