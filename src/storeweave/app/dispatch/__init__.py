@@ -40,7 +40,7 @@ def dispatcher_for(url: str, store: JournalStore, clock: Clock) -> Dispatcher:
             f"database: {parsed.render_as_string()} needs the extra postgres: pip install 'storeweave[postgres]'"
         ) from error
     plain = parsed.set(drivername="postgresql").render_as_string(hide_password=False)
-    return ProcrastinateDispatcher(plain, store, clock)
+    return ProcrastinateDispatcher(plain, store.lanes_due, clock)
 
 
 @asynccontextmanager

@@ -17,7 +17,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 import procrastinate
@@ -33,9 +35,11 @@ from storeweave.model.errors import StoreweaveError
 from storeweave.model.kinds import LaneName
 from storeweave.ports.clock import Clock
 from storeweave.ports.dispatcher import OnRing
-from storeweave.ports.store import JournalStore
 
 log = structlog.get_logger(__name__)
+
+LanesDue = Callable[[datetime], Awaitable[Sequence[LaneName]]]
+"""Lanes that have something due and no owner (``JournalStore.lanes_due``)."""
 
 SCHEMA = "storeweave_doorbell"
 QUEUE = "lanes"
@@ -59,18 +63,20 @@ class ProcrastinateDispatcher:
     def __init__(
         self,
         url: str,
-        store: JournalStore,
+        lanes_due: LanesDue,
         clock: Clock,
         *,
         schema: str = SCHEMA,
+        poll_s: float = POLL_S,
         sweep_s: float = DEAD_AFTER_S,
         dead_after_s: float = DEAD_AFTER_S,
     ) -> None:
-        """``url`` is PostgreSQL's own form (``postgresql://``); ``store`` knows which lanes need anybody at all."""
+        """``url`` is PostgreSQL's own form (``postgresql://``); ``lanes_due`` is the store's."""
         self._url = url
-        self._store = store
+        self._lanes_due = lanes_due
         self._clock = clock
         self._schema = schema
+        self._poll_s = poll_s
         self._sweep_s = sweep_s
         self._dead_after_s = dead_after_s
         self._wanted: dict[LaneName, float] = {}
@@ -80,6 +86,7 @@ class ProcrastinateDispatcher:
         self._app = procrastinate.App(connector=procrastinate.PsycopgConnector())
         # Written out as a function that takes what the job holds: the library calls it by name.
         self._task = self._app.task(name=TASK, queue=QUEUE)(self._answer)
+        self._tried = asyncio.Event()  # to set it up: rings of the first moment wait for that
         self._silent = False
         for name in ("procrastinate", "psycopg.pool"):
             # They tell of every try; we tell once that the doorbell is out of order, and once that it is back.
@@ -110,6 +117,7 @@ class ProcrastinateDispatcher:
     # --- out --------------------------------------------------------------------------------------------------------
 
     async def _ring_out(self) -> None:
+        await self._tried.wait()
         while True:
             self._bell.clear()
             now = self._clock.monotonic()
@@ -127,7 +135,7 @@ class ProcrastinateDispatcher:
     async def _defer(self, lanes: list[LaneName]) -> None:
         """Ring for those lanes that have something due and no owner; one that is owned looks again by itself."""
         try:
-            due = set(await self._store.lanes_due(self._clock.now()))
+            due = set(await self._lanes_due(self._clock.now()))
             if self._pool is None and due:
                 raise ConnectorException("it is not set up yet")
             for lane in lanes:
@@ -156,9 +164,11 @@ class ProcrastinateDispatcher:
             try:
                 await self._set_up(replace=replace)
                 replace = False
+                self._tried.set()
                 await self._listen()
             except _LOST as error:
                 self._out_of_order(error)
+            self._tried.set()
             if self._clock.monotonic() - started > 2 * LONGEST_PAUSE_S:
                 pause_s = 1.0
             await self._clock.sleep(pause_s)
@@ -176,7 +186,7 @@ class ProcrastinateDispatcher:
                 concurrency=2,
                 delete_jobs="always",
                 install_signal_handlers=False,
-                fetch_job_polling_interval=POLL_S,
+                fetch_job_polling_interval=self._poll_s,
                 update_heartbeat_interval=HEARTBEAT_S,
                 stalled_worker_timeout=self._dead_after_s,
                 shutdown_graceful_timeout=CLOSE_S,
