@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -45,6 +45,9 @@ class Purse:
 class Recorder:
     """Passes requests on and keeps them with their answers. Pictures of ``pictures.invalid`` exist."""
 
+    sent: ClassVar[list[Request]] = []
+    """All requests of one test, whoever recorded them."""
+
     def __init__(self, inner: Transport) -> None:
         self._inner = inner
         self.calls: list[tuple[Request, Response | None]] = []
@@ -52,6 +55,8 @@ class Recorder:
     async def send(self, request: Request, *, timeout_s: float) -> Response:
         if request.url.startswith(PICTURES):
             return Response(status=200, headers={"content-type": "image/png"}, body=await picture(request.url))
+        if "/stores/" in request.url:
+            Recorder.sent.append(request)
         at = len(self.calls)
         self.calls.append((request, None))
         response = await self._inner.send(request, timeout_s=timeout_s)
