@@ -73,6 +73,19 @@ class Database:
         else:
             self._checkpoint()
 
+    def compact(self) -> None:
+        """Write the database anew, without any trace of what was deleted. Nobody else can write meanwhile."""
+        if self.dialect == "postgresql":
+            with self.writer.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                connection.exec_driver_sql("vacuum")
+            return
+        raw = self.writer.raw_connection()  # outside of any transaction
+        try:
+            raw.cursor().execute("vacuum")
+        finally:
+            raw.close()
+        self.truncate_log()
+
     def _checkpoint(self) -> None:
         connection = self.writer.raw_connection()  # outside of any transaction
         try:

@@ -2,7 +2,9 @@
 
 The journal and the history grow in the order of their numbers, so a walk from the oldest finds what is too old without
 an index on time. On SQLite deleted bytes are overwritten (secure_delete) and the write-ahead log is truncated when all
-is done, so nothing of what was purged stays in the files. PostgreSQL gives the space back by its own vacuum.
+is done, so no content that was purged stays in the files. What may stay, until the database is compacted, are stray
+copies of ids in the unused parts of index pages: SQLite moves entries between pages without wiping where they were.
+PostgreSQL gives the space back by its own vacuum.
 """
 
 from __future__ import annotations

@@ -337,6 +337,10 @@ class SqlStore:
         await self._executor.outside(Database.truncate_log)
         return removed
 
+    async def compact(self) -> None:
+        """Rewrite the database without any trace of what was purged: for a rare, quiet hour. Others wait meanwhile."""
+        await self._executor.outside(Database.compact)
+
     async def _purge(self, step: retention.Step, before: datetime, batch: int) -> int:
         """Short transactions one after the other, so that others get their turn between them."""
         total, after = 0, 0
