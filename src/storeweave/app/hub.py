@@ -14,6 +14,8 @@ from random import Random
 
 import structlog
 
+from storeweave.app.config_flows import flow_digest
+from storeweave.app.turns import Turns
 from storeweave.engine.batch import Batch, Item
 from storeweave.engine.breaker import PROBE_S
 from storeweave.engine.held import held
@@ -37,6 +39,8 @@ from storeweave.ports.store import Store
 
 log = structlog.get_logger(__name__)
 
+_TRY_AGAIN_S = 30.0
+
 Progress = Callable[[str, Listing], Awaitable[None]]
 
 
@@ -50,6 +54,7 @@ class HubOptions:
     probe_s: float = PROBE_S
     longest_sleep_s: float = LONGEST_SLEEP_S
     poll_period_s: float = 60.0
+    apply_period_s: float = 3600.0  # the first time at once; later only for rules whose first pass failed
     sweep_period_s: float = 24 * 3600.0
     hook_check_period_s: float = 15 * 60.0
     account_check_period_s: float = 5 * 60.0
@@ -57,8 +62,6 @@ class HubOptions:
     journal_retention: timedelta = timedelta(days=14)
     history_retention: timedelta = timedelta(days=400)
     tombstone_retention: timedelta = timedelta(days=90)
-    retry_span_s: float = 48 * 3600.0
-    """How long vendors go on delivering a webhook; silence for longer means a sweep at once."""
     hook_urls: Mapping[ConnectionName, str] = field(default_factory=dict)
 
 
@@ -361,40 +364,29 @@ class Hub:
 
     async def run(self, *, work: bool = True, ticking: bool = True) -> None:
         """Until cancelled: the lanes, and everything that happens by the clock."""
-        await self._notice_changed_rules()
         async with asyncio.TaskGroup() as group:
             if work:
                 group.create_task(self.lanes.run(), name="lanes")
             if ticking:
                 options = self.options
+                turns = Turns(
+                    self.store,
+                    self.clock,
+                    holder=options.holder,
+                    lease_s=options.lease_s,
+                    exclusive=options.exclusive,
+                )
+                # Every process must know what the accounts keep; the rest is done by one of them.
+                accounts = turns.each("accounts", options.account_check_period_s, self.check_accounts)
+                group.create_task(accounts, name="accounts")
                 for name, period_s, task in (
-                    ("accounts", options.account_check_period_s, self.check_accounts),
+                    ("apply", options.apply_period_s, self.apply_all),
                     ("hooks", options.hook_check_period_s, self.ensure_hooks),
                     ("polls", options.poll_period_s, self.poll_all),
                     ("sweeps", min(options.sweep_period_s, 300.0), self.sweep_when_due),
                     ("purge", options.purge_period_s, self.purge),
                 ):
-                    group.create_task(self._every(name, period_s, task), name=name)
-
-    async def _every(self, name: str, period_s: float, task: Callable[[], Awaitable[object]]) -> None:
-        """Run now and then every ``period_s``; on many machines, whoever holds the task's lease runs it."""
-        while True:
-            async with held(
-                LaneName(f"~{name}"),
-                store=self.store,
-                clock=self.clock,
-                holder=self.options.holder,
-                lease_s=self.options.lease_s,
-                exclusive=self.options.exclusive,
-            ) as mine:
-                if mine is not None:
-                    try:
-                        await task()
-                    except StoreweaveError as error:
-                        log.warning("task.failed", task=name, reason=str(error))
-                    except Exception:
-                        log.exception("task.crashed", task=name)
-            await self.clock.sleep(period_s)
+                    group.create_task(turns.every(name, period_s, task), name=name)
 
     async def poll_all(self) -> int:
         """One poll of every source with a feed; what has neither feed nor hooks is listed whole."""
@@ -412,29 +404,41 @@ class Hub:
         return marked
 
     async def sweep_when_due(self) -> None:
-        """Compare everything once per sweep period, and at once after a silence longer than vendors retry."""
+        """Compare everything once per sweep period; a hub that was away for longer does it as soon as it is back."""
         for flow in self.flows.values():
             now = self.clock.now()
             stored = await self.store.get_value(f"swept:{flow.name}")
             last = datetime.fromisoformat(stored) if stored else None
             if last is not None and now - last < timedelta(seconds=self.options.sweep_period_s):
                 continue
-            if last is None and not await self.store.get_value(f"first-sync:{flow.name}"):
-                continue  # never synced yet: the first full pass is a person's decision
+            if await self.store.get_value(f"rules:{flow.name}") is None:
+                continue  # its first pass is not over yet
+            if last is None:
+                await self.store.put_value(f"swept:{flow.name}", now.isoformat())
+                continue
             await self.full(flow, destination_too=True, what="sweep", priority=Priority.SWEEP)
             await self.store.put_value(f"swept:{flow.name}", now.isoformat())
 
-    async def _notice_changed_rules(self) -> None:
-        """A flow with new rules gives parked keys another chance and compares everything again."""
+    async def apply(self, flow: FlowSpec, *, progress: Progress = _no_progress) -> int | None:
+        """Bring a flow's rules to bear: a first full pass, or one over everything when they changed; the run, if any.
+
+        Parked keys get another chance under the new rules. None: nothing has changed since the last time.
+        """
+        name, rules = f"rules:{flow.name}", flow_digest(flow)
+        before = await self.store.get_value(name)
+        if before == rules:
+            return None
+        if before is not None:
+            retried = await self.store.retry_parked(flow=flow.name, reason_code=None, now=self.clock.now())
+            log.info("flow.rules-changed", flow=flow.name, retried=retried)
+        run = await self.full(flow, everything=before is not None, what="apply", progress=progress)
+        await self.store.put_value(name, rules)
+        return run
+
+    async def apply_all(self) -> None:
+        """Every flow's rules."""
         for flow in self.flows.values():
-            name, now = f"rules:{flow.name}", repr(flow)
-            before = await self.store.get_value(name)
-            if before == now:
-                continue
-            await self.store.put_value(name, now)
-            if before is not None:
-                retried = await self.store.retry_parked(flow=flow.name, reason_code=None, now=self.clock.now())
-                log.info("flow.rules-changed", flow=flow.name, retried=retried)
+            await self.apply(flow)
 
 
 def _row(
