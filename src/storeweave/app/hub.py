@@ -39,8 +39,6 @@ from storeweave.ports.store import Store
 
 log = structlog.get_logger(__name__)
 
-_TRY_AGAIN_S = 30.0
-
 Progress = Callable[[str, Listing], Awaitable[None]]
 
 

@@ -1,8 +1,8 @@
 """Work that comes round by the clock, done by one process of many: whose turn it is, and when the next one is.
 
-A lane's lease named ``~task`` keeps two from doing it at once; a small value named ``ran:task`` keeps all together from
-doing it more often than once per period. A process that starts does each task once whatever the others did, because
-its configuration may be newer than theirs.
+A lane's lease named ``~task`` keeps two from doing it at once; a small value named ``turn:task`` keeps all together
+from doing it more often than once per period. A process that starts does each task once whatever the others did,
+because its configuration may be newer than theirs. What failed is tried again soon.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from storeweave.ports.store import Store
 log = structlog.get_logger(__name__)
 
 Task = Callable[[], Awaitable[object]]
+
+_TRY_AGAIN_S = 30.0
 
 
 class Turns:
@@ -47,8 +49,8 @@ class Turns:
     async def each(self, name: str, period_s: float, task: Task) -> None:
         """Do it once per ``period_s`` in this very process, for ever: for what every process must know by itself."""
         while True:
-            await _done(name, task)
-            await self._clock.sleep(period_s)
+            done = await _done(name, task)
+            await self._clock.sleep(period_s if done else min(period_s, _TRY_AGAIN_S))
 
     async def _turn(self, name: str, period_s: float, task: Task) -> float:
         """Do it if it is time and nobody else is at it; seconds until the next look."""
@@ -70,24 +72,31 @@ class Turns:
             if wait_s > 0:
                 return wait_s
             began_at = self._clock.now()
-            await _done(name, task)
-            await self._store.put_value(f"ran:{name}", began_at.isoformat())
+            again_s = period_s if await _done(name, task) else min(period_s, _TRY_AGAIN_S)
+            due_at = began_at + timedelta(seconds=again_s)
+            await self._store.put_value(f"turn:{name}", f"{began_at.isoformat()} {due_at.isoformat()}")
         return await self._wait_s(name, period_s)
 
     async def _wait_s(self, name: str, period_s: float) -> float:
-        """Seconds until it is due; a time that lies ahead of our clock says nothing."""
-        stored = await self._store.get_value(f"ran:{name}")
-        ran_at = datetime.fromisoformat(stored) if stored else None
-        now = self._clock.now()
-        if ran_at is None or ran_at < self._started_at or ran_at > now + timedelta(seconds=period_s):
+        """Seconds until it is due. A time that lies too far ahead comes from a wrong clock and says nothing."""
+        stored = await self._store.get_value(f"turn:{name}")
+        if stored is None:
             return 0.0
-        return max(0.0, (ran_at + timedelta(seconds=period_s) - now).total_seconds())
+        began_at, due_at = (datetime.fromisoformat(text) for text in stored.split(" "))
+        now = self._clock.now()
+        if began_at < self._started_at or due_at > now + timedelta(seconds=2 * period_s):
+            return 0.0
+        return max(0.0, (due_at - now).total_seconds())
 
 
-async def _done(name: str, task: Task) -> None:
+async def _done(name: str, task: Task) -> bool:
+    """Do it; False when it failed, which has been told then."""
     try:
         await task()
     except StoreweaveError as error:
         log.warning("task.failed", task=name, reason=str(error))
     except Exception:
         log.exception("task.crashed", task=name)
+    else:
+        return True
+    return False
