@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from storeweave.connectors.bigcommerce.twin import Figures
 from storeweave.model.kinds import Kind
-from storeweave.model.records import Op, PartsChange
+from storeweave.model.records import PartsChange
 from tests.connectors.bigcommerce.request_contract import WAIVED, RequestContract
 from tests.connectors.bigcommerce.seat import FREE, PICTURES, Recorder, Seat, big_product, new, removal, update
 
@@ -95,39 +94,3 @@ async def test_each_waived_fault_is_still_one(specs_dir: Path) -> None:
     faults = {fault for request in Recorder.sent for fault in contract.all_faults(request)}
     stale = [pattern for pattern in WAIVED if not any(re.fullmatch(pattern, fault) for fault in faults)]
     assert stale == []
-
-
-async def test_a_realistic_catalogue_is_created_by_valid_requests(specs_dir: Path) -> None:
-    source, destination = Seat(figures=Figures(products=40)), Seat()
-    categories: dict[str, str] = {}
-    for record in (await source.connector.scan(Kind.CATEGORY, None, FREE)).records:
-        parent = record.fields["parent"]
-        fields = {**record.fields, "parent": categories[str(parent)] if parent else None}
-        (outcome,) = await destination.written(new(Kind.CATEGORY, record.key, fields))
-        categories[record.key] = str(outcome.key)
-    for shown in (await source.connector.scan(Kind.PRODUCT, None, FREE)).records:
-        record = await source.read(shown.key)
-        fields = {name: value for name, value in record.fields.items() if name not in {"brand", "related"}}
-        keys = record.fields["categories"]
-        assert isinstance(keys, frozenset)
-        fields["categories"] = frozenset(categories[str(key)] for key in keys)
-        parts = {
-            "options": {f"+{key}": fields for key, fields in record.parts["options"].items()},
-            "option_values": {
-                f"+{key}": {**fields, "option": f"+{fields['option']}"}
-                for key, fields in record.parts["option_values"].items()
-            },
-            "variants": {
-                f"+{key}": {
-                    **fields,
-                    "image_url": "",
-                    "option_values": frozenset(f"+{v}" for v in fields["option_values"]),
-                }  # type: ignore[union-attr]
-                for key, fields in record.parts["variants"].items()
-            },
-        }
-        change = new(Kind.PRODUCT, record.key, fields, parts)
-        assert change.op is Op.CREATE
-        await destination.written(change)
-    contract = RequestContract(specs_dir / "bigcommerce")
-    assert {fault for request in Recorder.sent for fault in contract.faults(request)} == set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
@@ -21,18 +22,24 @@ from storeweave.model.kinds import Key
 from storeweave.model.records import Fields, Op
 
 ONE: Final = f"{PATH}/{{brand_id}}"
+TAKEN_URL: Final = re.compile(r"(/[A-Za-z0-9\-_.]{1,256})*/?")
 BRAND: Final = msgspec.json.Decoder(One[BrandData], float_hook=Decimal)
 _TEXTS: Final = "name page_title meta_description search_keywords image_url"
 
 
 def brand_body(fields: Fields) -> dict[str, Any]:
-    """Our fields as members of theirs. Raises RefusedError."""
+    """Our fields as members of theirs. Raises RefusedError.
+
+    An address with other than Latin letters can come into being from a name, but is refused when it is sent. It is left
+    out, so that the store makes its own from the name; the outcome shows which.
+    """
     refuse_texts(fields, BRAND_CHARS)
     body: dict[str, Any] = {name: fields[name] or "" for name in _TEXTS.split() if name in fields}
     if "meta_keywords" in fields:
         body["meta_keywords"] = words("meta_keywords", fields["meta_keywords"])
-    if fields.get("url_path"):
-        body["custom_url"] = {"url": fields["url_path"], "is_customized": True}
+    path = fields.get("url_path")
+    if isinstance(path, str) and path and TAKEN_URL.fullmatch(path):
+        body["custom_url"] = {"url": path, "is_customized": True}
     return body
 
 
@@ -62,6 +69,8 @@ async def _write(session: Session, tally: Tally) -> None:
         await _delete(session, tally)
         return
     body = brand_body(change.fields)
+    if not body and change.op is Op.UPDATE:
+        return
     if change.op is Op.CREATE:
         body = {name: value for name, value in body.items() if value or name != "image_url"}
         answer = await session.send([tally], "POST", PATH, body)

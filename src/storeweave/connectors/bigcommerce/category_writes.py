@@ -90,7 +90,8 @@ class CategoryWriter:
                 if change.op is Op.CREATE:
                     body = {name: value for name, value in body.items() if value or name != "image_url"}
                     body["tree_id"] = await self._reads.write_tree(session.permit)
-                rows.append((tally, body))
+                if body.keys() - {"category_id"}:
+                    rows.append((tally, body))
             except LANE_WIDE:
                 raise
             except StoreweaveError as error:
