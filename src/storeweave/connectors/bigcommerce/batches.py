@@ -14,7 +14,7 @@ from storeweave.model.errors import RefusedError, StoreweaveError
 
 Row = TypeVar("Row")
 Send = Callable[[Sequence[Row]], Awaitable[Sequence[Row]]]
-"""Sends one batch and returns the rows that were saved only in part."""
+"""Sends one batch and returns the rows of which the answer doesn't prove that they were saved whole."""
 Fail = Callable[[Row, StoreweaveError], None]
 
 
@@ -38,5 +38,8 @@ async def write_rows(rows: Sequence[Row], send: Send[Row], fail: Fail[Row], *, m
             for row in batch:
                 fail(row, error)
             continue
-        if again and len(batch) > 1:
+        if len(again) == len(batch) > 1:
+            half = len(batch) // 2
+            waiting[:0] = [batch[:half], batch[half:]]
+        elif len(batch) > 1:
             waiting[:0] = [[row] for row in again]

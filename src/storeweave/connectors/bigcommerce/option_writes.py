@@ -67,8 +67,10 @@ async def write_options(session: Session, tally: Tally) -> None:
     """Create and change options and values, in the order in which they should stand."""
     change = tally.change
     options, values = parts_of(change, "options"), parts_of(change, "option_values")
+    told = {*options.create, *options.update, *values.create, *values.update}
     for key, fields in ordered_options(change):
         listed = [value for value, _ in ordered_values(change, key)]
+        told -= {key, *listed}
         new = [value for value in listed if value in values.create]
         changed = [value for value in listed if value in values.update]
         if key in options.create:
@@ -83,6 +85,8 @@ async def write_options(session: Session, tally: Tally) -> None:
                 session.decode(answer, OPTION, "the option")
         else:
             await _write_value(session, tally, key, fields, new, changed)
+    if told:
+        raise TransientError(f"to which option {', '.join(sorted(told))} belong is not known; read the product first")
 
 
 async def _create(session: Session, tally: Tally, key: str, fields: Fields) -> None:

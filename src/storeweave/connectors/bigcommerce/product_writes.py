@@ -142,7 +142,7 @@ class ProductWriter:
                 return ()
             if len(batch) == 1:
                 raise RefusedError(f"{SYSTEM} saved it only in part: {answer.problem}", code="partial")
-            return batch
+            return [(tally, body) for tally, body in batch if not _shows(found.get(body["id"]), body)] or batch
 
         def fail(row: tuple[Tally, dict[str, Any]], error: StoreweaveError) -> None:
             row[0].fail(error)
@@ -164,6 +164,21 @@ class ProductWriter:
             for tally in chunk:
                 if int(str(tally.key)) not in there:
                     tally.error = missing("product", tally.key)
+
+
+def _shows(data: ProductData | None, body: Mapping[str, Any]) -> bool:
+    """Whether an answer shows a product with all the plain values that were sent."""
+    if data is None:
+        return False
+    shown = msgspec.to_builtins(data, builtin_types=(Decimal,))
+    for name, value in body.items():
+        theirs = shown.get(name)
+        if isinstance(value, dict):
+            if not isinstance(theirs, dict) or theirs.get("url") != value.get("url"):
+                return False
+        elif not isinstance(value, list) and theirs != value:
+            return False
+    return True
 
 
 def _check(tally: Tally) -> None:

@@ -16,6 +16,7 @@ from storeweave.connectors.bigcommerce.batches import write_rows
 from storeweave.connectors.bigcommerce.option_writes import delete
 from storeweave.connectors.bigcommerce.payloads import Many, ProductData, VariantData
 from storeweave.connectors.bigcommerce.product_bodies import parts_of, their_parts, variant_row, wanted_parts
+from storeweave.connectors.bigcommerce.product_fields import key_number
 from storeweave.connectors.bigcommerce.records import is_base, variant_parts
 from storeweave.connectors.bigcommerce.session import Session, Tally
 from storeweave.connectors.bigcommerce.verdicts import SYSTEM
@@ -80,7 +81,7 @@ def rows_of(tally: Tally) -> list[VariantRow]:
         told = {name: value for name, value in fields.items() if name != "option_values"}
         body = variant_row(told, is_new=False)
         if body:
-            rows.append(VariantRow(tally, key, {"id": int(key), **body}))
+            rows.append(VariantRow(tally, key, {"id": key_number("the variant", key), **body}))
     for key, fields in [*parts.create.items(), *((key, wanted[key]) for key in anew)]:
         if not is_base_part(fields):
             rows.append(VariantRow(tally, key, _new_row(tally, fields)))
