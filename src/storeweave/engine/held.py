@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 
 from storeweave.engine.safety import ALL_RULES, SafetyRules
-from storeweave.model.errors import LeaseLostError
+from storeweave.model.errors import LeaseLostError, TransientError
 from storeweave.model.kinds import LaneName
 from storeweave.model.records import FlowKey, Priority
 from storeweave.model.state import LaneHold
@@ -64,7 +64,8 @@ class HeldLane:
         """Renew for as long as this runs. The caller owns the task."""
         while not self._lost:
             await self._clock.sleep(self.hold.lease_s / _RENEW_AFTER)
-            with suppress(LeaseLostError):
+            # Where our own database is away for a moment, the deadline stands and the next try may still be in time.
+            with suppress(LeaseLostError, TransientError):
                 await self.renew()
 
 

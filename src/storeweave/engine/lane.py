@@ -63,6 +63,9 @@ class Lane:
         """Work until nothing is due; seconds until there may be more, None when nothing is waiting."""
         if (wait_s := self._breaker.wait_s()) > 0:
             return wait_s
+        # Look before leasing: lanes with nothing due cost no writes, and nobody finds them owned for no reason.
+        if (next_s := await self._next_s()) is None or next_s > 0:
+            return next_s
         async with held(
             self.name,
             store=self._world.store,
