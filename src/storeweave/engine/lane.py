@@ -31,6 +31,8 @@ _LARGEST_BATCH = 250
 _FIRST_BATCH = 50
 _SLOW_S, _QUICK_S = 1.5, 0.5
 _RECHECK_S = 60.0
+_SHORTEST_WAIT_S = 0.05
+"""A wait that rounds to nothing would turn the lane round on the spot."""
 
 
 class Lane:
@@ -111,7 +113,8 @@ class Lane:
             return self._homeless(marks)
         blocked = self._blocked_until.get(flow.source, 0.0) - self._world.clock.monotonic()
         if blocked > 0:
-            return self._postpone(flow, marks, blocked, f"connection {flow.source} is blocked", "blocked")
+            wait_s = max(blocked, _SHORTEST_WAIT_S)
+            return self._postpone(flow, marks, wait_s, f"connection {flow.source} is blocked", "blocked")
         batch = Batch(
             self._world, flow, marks[0].key.kind, marks, mine.permit, carry_out=carry_out, show_hand=mine.renew
         )
