@@ -16,9 +16,10 @@ import structlog
 
 from storeweave.app.config_flows import flow_digest
 from storeweave.app.turns import Turns
-from storeweave.engine.batch import Batch, Item
+from storeweave.engine.batch import Batch
 from storeweave.engine.breaker import PROBE_S
 from storeweave.engine.held import held
+from storeweave.engine.item import Item
 from storeweave.engine.lane import Lane
 from storeweave.engine.lanes import LONGEST_SLEEP_S, Lanes
 from storeweave.engine.safety import ALL_RULES, SafetyRules

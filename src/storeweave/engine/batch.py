@@ -7,22 +7,22 @@ doing it again is harmless. Each key gets its own verdict; a key without one is 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from storeweave.engine.images import Hashes, recognise_images
+from storeweave.engine.item import Item, asked_for, event_of, history_row, link_to, newest_of, read_all
 from storeweave.engine.results import Results
 from storeweave.engine.world import World
 from storeweave.ledger.agreed import agreed
-from storeweave.ledger.merge import Merge, merge
+from storeweave.ledger.merge import merge
 from storeweave.mapping.matching import identities, match
 from storeweave.mapping.parts import link_parts
-from storeweave.mapping.wanted import Wanted, references, wanted
+from storeweave.mapping.wanted import references, wanted
 from storeweave.model.errors import LaneBlockedError, RefusedError, StoreweaveError, TransientError
 from storeweave.model.flow import FlowSpec, Policy
 from storeweave.model.kinds import Key, Kind
-from storeweave.model.records import Cause, Event, FieldChange, FlowKey, Priority, Record
-from storeweave.model.state import Base, BaseUpdate, ConflictRow, HistoryRow, Link, Mark, MarkState
+from storeweave.model.records import Cause, FlowKey, Priority, Record
+from storeweave.model.state import Base, BaseUpdate, ConflictRow, Link, Mark
 from storeweave.ports.connector import Connector
 from storeweave.ports.permit import Permit
 
@@ -31,34 +31,6 @@ ShowHand = Callable[[Sequence[FlowKey]], Awaitable[None]]
 CarryOut = Callable[["Batch"], Awaitable[None]]
 _LATER_LOOKS = frozenset({Cause.SECOND_LOOK, Cause.CONFIRM, Cause.REFERENCE, Cause.SWEEP, Cause.DRIFT})
 _DEPTH = 12
-
-
-_NOTHING_WANTED = Wanted(record=Record(kind=Kind.PRODUCT, key=Key(""), fields={}))
-_NO_MERGE = Merge(fields={}, parts={}, lines=(), conflicts=(), pairs={}, open={})
-
-
-@dataclass(slots=True)
-class Item:
-    """One key on its way through a batch."""
-
-    mark: Mark
-    source: Record
-    link: Link | None = None
-    base: Base | None = None
-    theirs: Record | None = None
-    links: dict[str, dict[str, str]] = field(default_factory=dict)
-    wanted: Wanted = _NOTHING_WANTED
-    merge: Merge = _NO_MERGE
-
-    @property
-    def key(self) -> FlowKey:
-        """What the mark names."""
-        return self.mark.key
-
-    @property
-    def there(self) -> Key | None:
-        """The destination's key, once linked."""
-        return self.link.destination_key if self.link else None
 
 
 class Batch:
@@ -209,7 +181,7 @@ class Batch:
             self.world,
             self.flow,
             kind,
-            [_asked_for(FlowKey(self.flow.name, kind, k), self.flow, self.now) for k in keys],
+            [asked_for(FlowKey(self.flow.name, kind, k), self.flow, self.now) for k in keys],
             self.permit,
             carry_out=carry_out,
             show_hand=self.show_hand,
@@ -323,7 +295,7 @@ class Batch:
             else:
                 owners[verdict.key] = item.key.key
                 verdicts[item.key] = (
-                    _link(item, verdict.key, verdict.how, self.now),
+                    link_to(item, verdict.key, verdict.how, self.now),
                     next(c for records in found.values() for c in records if c.key == verdict.key),
                 )
         whole = [(k, v[0].destination_key) for k, v in verdicts.items() if isinstance(v, tuple)]
@@ -369,7 +341,7 @@ class Batch:
                 item.base,
                 theirs,
                 policy=self._policy,
-                newest=lambda i=item: _newest(i),  # type: ignore[misc]
+                newest=lambda i=item: newest_of(i),  # type: ignore[misc]
             )
             self._note_conflicts(item)
             if item.merge.agrees and item.there is not None:
@@ -427,78 +399,3 @@ class Batch:
         elif self.world.safety.confirm_after_unknown:
             at = self.now + timedelta(seconds=self.destination.abilities.late_landing_s)
             self.results.look_again(mark, at, self.now, Cause.CONFIRM, verify=True)
-
-
-def history_row(
-    item: Item, op: str, lines: tuple[FieldChange, ...], calls: tuple[str, ...], now: datetime
-) -> HistoryRow:
-    """The line of history of one applied change."""
-    return HistoryRow(
-        key=item.key,
-        destination_key=item.there,
-        op=op,
-        lines=lines,
-        cause=item.mark.cause,
-        notice=item.mark.want or None,
-        run=item.mark.run,
-        calls=calls,
-        at=now,
-        lag_ms=int((now - item.mark.first_at).total_seconds() * 1000),
-    )
-
-
-async def read_all(connector: Connector, kind: Kind, keys: Sequence[Key], permit: Permit) -> dict[Key, Record | None]:
-    """Read any number of keys in calls of the size that the connector takes."""
-    size = connector.abilities.kinds[kind].read_batch
-    found: dict[Key, Record | None] = {}
-    for start in range(0, len(keys), size):
-        found.update(await connector.read(kind, keys[start : start + size], permit))
-    return found
-
-
-def event_of(mark: Mark) -> Event:
-    """What the notices behind a mark say, for the next look at it."""
-    return Event.DELETED if mark.deleted else Event.CHANGED
-
-
-def _link(item: Item, there: Key, how: str, now: datetime) -> Link:
-    sku = item.source.fields.get("sku")
-    return Link(
-        key=item.key,
-        destination_key=there,
-        how=how,
-        sku=sku if isinstance(sku, str) and sku else None,
-        title=item.source.title,
-        linked_at=now,
-    )
-
-
-def created_link(item: Item, there: Key, now: datetime) -> Link:
-    """The crosswalk row of a record that we made."""
-    return _link(item, there, "created", now)
-
-
-def _newest(item: Item) -> str:
-    ours, theirs = item.source.modified_at, item.theirs.modified_at if item.theirs else None
-    if ours is None or theirs is None:
-        return ""
-    return "source" if ours >= theirs else "destination"
-
-
-def _asked_for(key: FlowKey, flow: FlowSpec, now: datetime) -> Mark:
-    """A mark that stands in no table: something else needs this key now."""
-    return Mark(
-        key=key,
-        lane=flow.lane,
-        want=0,
-        state=MarkState.DIRTY,
-        due_at=now,
-        first_at=now,
-        noticed_at=now,
-        happened_at=None,
-        attempts=0,
-        priority=Priority.NORMAL,
-        cause=Cause.REFERENCE,
-        deleted=False,
-        verify=False,
-    )

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from storeweave.engine.batch import read_all
 from storeweave.engine.held import HeldLane
+from storeweave.engine.item import read_all
 from storeweave.engine.world import World
 from storeweave.ledger.agreed import PART_HELD
 from storeweave.model.errors import StoreweaveError

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from storeweave.engine.backoff import backoff_s
-from storeweave.engine.batch import Batch, Item, created_link, history_row
+from storeweave.engine.batch import Batch
 from storeweave.engine.brakes import Brakes, guards_of, loops, refused_value
 from storeweave.engine.deletes import burials
 from storeweave.engine.deletes import settle as settle_burial
+from storeweave.engine.item import Item, created_link, history_row
 from storeweave.ledger.agreed import agreed, linked_only
 from storeweave.ledger.merge import without
 from storeweave.model.errors import LeaseLostError, RefusedError, StoreweaveError, UnknownOutcomeError
