@@ -123,10 +123,14 @@ class ShopState:
 
     def look(self, kind: Kind, key: Key, *, late: bool = True) -> Record | None:
         """A record as a reader sees it now, maybe an older version; ``late`` False: as it is."""
+        found = self._version(kind, key, late=late)
+        return None if found is None else self._shown(found, late=late)
+
+    def _version(self, kind: Kind, key: Key, *, late: bool) -> Record | None:
         current = self.records[kind].get(key)
         if late and self.read_lag_s:
-            current = self._late_views[kind].shown(key, current, self.clock.monotonic())
-        return None if current is None else self._shown(current)
+            return self._late_views[kind].shown(key, current, self.clock.monotonic())
+        return current
 
     def after(self, kind: Kind, key: Key | None) -> Iterator[Record]:
         """What readers see now, by growing key, from the one after ``key``; None: from the first."""
@@ -156,24 +160,26 @@ class ShopState:
         return [record for record in found if record is not None and match in record.matches]
 
     def path(self, key: Key) -> str:
-        """The path of a category, as in its matches (``path_match``)."""
+        """The path of a category as it is, as in its matches (``path_match``)."""
+        record = self.records[Kind.CATEGORY].get(key)
+        return "" if record is None else self._path(record, late=False)
+
+    def _path(self, record: Record, *, late: bool) -> str:
+        """From this version of it; a late reader sees older versions of those above it, too."""
         names: list[str] = []
         seen: set[Key] = set()
-        step: Key | None = key
-        while step is not None and step not in seen:
-            seen.add(step)
-            record = self.records[Kind.CATEGORY].get(step)
-            if record is None:
-                break
-            names.append(str(record.fields.get("name") or ""))
-            parent = record.fields.get("parent")
-            step = Key(parent) if isinstance(parent, str) else None
+        step: Record | None = record
+        while step is not None and step.key not in seen:
+            seen.add(step.key)
+            names.append(str(step.fields.get("name") or ""))
+            parent = step.fields.get("parent")
+            step = self._version(Kind.CATEGORY, Key(parent), late=late) if isinstance(parent, str) else None
         return path_match(names[::-1]).removeprefix("path:")
 
-    def _shown(self, record: Record) -> Record:
+    def _shown(self, record: Record, *, late: bool = False) -> Record:
         """A record as it leaves the shop."""
         if record.kind is Kind.CATEGORY:
-            return msgspec.structs.replace(record, matches=(f"path:{self.path(record.key)}",))
+            return msgspec.structs.replace(record, matches=(f"path:{self._path(record, late=late)}",))
         images = record.parts.get("images")
         if images and not self.rules.shows_content:
             bare = {k: {n: v for n, v in f.items() if n != "content"} for k, f in images.items()}
