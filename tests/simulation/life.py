@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
 
 from storeweave.connectors.memory.shop import MemoryShop
 from storeweave.model.kinds import Key, Kind
 
+HABITS: Mapping[str, int] = {
+    "price": 8,
+    "rename": 3,
+    "describe": 5,
+    "variant_price": 6,
+    "new_product": 3,
+    "new_variant": 3,
+    "drop_variant": 2,
+    "new_image": 3,
+    "drop_image": 2,
+    "recategorise": 4,
+    "delete": 1,
+    "new_category": 1,
+    "rename_category": 1,
+    "rename_sku": 1,
+    "burst": 2,
+    "waver": 2,
+}
+"""Edits, and how often each is made."""
+
 
 class Merchant:
     """Edits the shop through the shop's own verbs."""
 
-    def __init__(self, shop: MemoryShop, rng: Random, note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        shop: MemoryShop,
+        rng: Random,
+        note: Callable[[str], None],
+        *,
+        habits: Mapping[str, int] | None = None,
+        sloppy: bool = False,
+    ) -> None:
+        """``habits`` says how often an edit is made, where not as usual; ``sloppy``: with blanks and odd cents."""
         self.shop = shop
         self.rng = rng
         self.note = note
+        self._habits = {**HABITS, **(habits or {})}
+        self._sloppy = sloppy
         self._serial = 0
 
     def open_shop(self, products: int) -> None:
@@ -30,28 +61,10 @@ class Merchant:
 
     def act(self) -> None:
         """One random edit."""
-        choice = self.rng.choices(
-            (
-                self.price,
-                self.rename,
-                self.describe,
-                self.variant_price,
-                self.new_product,
-                self.new_variant,
-                self.drop_variant,
-                self.new_image,
-                self.drop_image,
-                self.recategorise,
-                self.delete,
-                self.new_category,
-                self.rename_category,
-                self.rename_sku,
-                self.burst,
-            ),
-            (8, 3, 5, 6, 3, 3, 2, 3, 2, 4, 1, 1, 1, 1, 2),
-        )[0]
+        name = self.rng.choices(list(self._habits), list(self._habits.values()))[0]
+        choice: Callable[[], None] = getattr(self, name)
         choice()
-        self.note(choice.__name__)
+        self.note(name)
 
     def new_product(self) -> None:
         self._serial += 1
@@ -75,10 +88,17 @@ class Merchant:
             for _ in range(3):
                 self.shop.edit_product(key, price=self._price())
 
+    def waver(self) -> None:
+        """Between two prices, so that a value comes back that was agreed on before."""
+        if (key := self._any()) is not None:
+            low, high = Decimal("9.5"), Decimal("10.5")
+            now = self.shop.records[Kind.PRODUCT][key].fields.get("price")
+            self.shop.edit_product(key, price=high if now == low else low)
+
     def rename(self) -> None:
         if (key := self._any()) is not None:
             self._serial += 1
-            self.shop.edit_product(key, name=f"Thing {self._serial} renamed")
+            self.shop.edit_product(key, name=f"Thing {self._serial} renamed{' ' if self._sloppy else ''}")
 
     def describe(self) -> None:
         if (key := self._any()) is not None:
@@ -149,4 +169,8 @@ class Merchant:
         return self.rng.choice(products) if products else None
 
     def _price(self) -> Decimal:
-        return Decimal(self.rng.randrange(800, 1200)) / 100
+        return (
+            Decimal(self.rng.randrange(9000, 11000)) / 1000
+            if self._sloppy
+            else Decimal(self.rng.randrange(900, 1100)) / 100
+        )

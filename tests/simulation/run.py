@@ -12,8 +12,9 @@ from random import Random
 import structlog
 
 from storeweave.engine.safety import ALL_RULES, SafetyRules
+from tests.simulation.scenes import Scene, scene_of
 from tests.simulation.virtual import run_virtually
-from tests.simulation.world import Scene, World, scene_of
+from tests.simulation.world import World
 
 
 def run_seed(seed: int, *, scene: Scene | None = None, safety: SafetyRules = ALL_RULES) -> tuple[list[str], World]:

@@ -96,3 +96,12 @@ class PausableClock(VirtualClock):
     async def sleep(self, wait_s: float) -> None:
         await asyncio.sleep(wait_s)
         await self._running.wait()
+
+
+def at_once(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as end:
+        return end.value
+    raise RuntimeError("this coroutine waits for something")
