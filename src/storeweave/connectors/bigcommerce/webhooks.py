@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -33,7 +32,6 @@ PAGE: Final = 250
 HOOKS: Final = msgspec.json.Decoder(Many[HookData])
 HOOK: Final = msgspec.json.Decoder(One[HookData])
 OWNER_HEADER: Final = "x-storeweave-connection"
-HTTPS_PORT: Final = 443
 
 SCOPES: Final = (
     "store/product/created",
@@ -147,7 +145,7 @@ class Webhooks:
     def _is_ours(self, hook: HookData) -> bool:
         if _lower(hook.headers).get(OWNER_HEADER) == str(self._connection):
             return True
-        return self._marker in f"{urlsplit(hook.destination).path}/"
+        return self._marker in f"{hook.destination.partition('?')[0]}/"
 
     def _state(self, hook: HookData) -> HookState:
         return HookState(
@@ -161,9 +159,12 @@ class Webhooks:
     def _refuse_url(self, url: str) -> None:
         if self._settings.allow_http_hooks:
             return
-        parts = urlsplit(url)
-        if parts.scheme != "https" or (parts.port or HTTPS_PORT) != HTTPS_PORT:
-            raise ConfigError(f"BigCommerce delivers webhooks only to https on port 443, not to {parts.netloc}")
+        scheme, _, rest = url.partition("://")
+        host, _, port = rest.partition("/")[0].rpartition("@")[2].rpartition(":")
+        if scheme != "https" or (host and port not in {"", "443"} and not port.endswith("]")):
+            raise ConfigError(
+                "BigCommerce delivers webhooks only to https on port 443; change the hub's public address"
+            )
 
     def receive(self, request: HookRequest, *, now: datetime) -> Sequence[Notice]:
         """Verify the raw bytes, then translate. Raises BadSignatureError or BadRequestError, and nothing else."""
