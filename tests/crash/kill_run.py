@@ -1,0 +1,242 @@
+"""Kill -9 while it works, and look whether anything was lost: ``python -m tests.crash.kill_run --kills 200``.
+
+Two stores run as processes of their own; both spoil their calls by a plan from a seed (refusals, 429, broken and silent
+lines, errors after the effect, effects that land late, torn answers). The hub starts with nothing, makes its first full
+pass over cold keys, takes webhooks in at its door, and is killed again and again: at any moment, while it starts, just
+when a webhook was acknowledged, just before and just after a write took effect. It is started again at once. The
+merchant of store A goes on working all the time.
+
+What counts as caught up: the last kill comes when the cold keys are there, amid a burst of edits. At that moment the
+calls stop going wrong. From the start of the next life until the last write that brings the stores to agreement may
+pass ``CAUGHT_UP_S``, start-up included. How fast the lives before worked again, under fire, is measured and printed.
+The last line printed is the verdict.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from storeweave.twinkit.deliveries import Mishaps
+from storeweave.twinkit.faults import Fault
+from tests.crash.hub_process import HubOrder
+from tests.crash.merchant import Merchant
+from tests.crash.rig import CrashError, Hub, Store, free_port, hub, stores, until
+from tests.crash.twin_process import Trigger, TwinOrder
+from tests.crash.verdict import Verdict, judged
+
+BURST = 100
+HOOKS = 13
+MISHAPS = Mishaps(doubled=0.05, delayed=0.1, delay_s=(0.1, 1.0), reordered=0.1)
+LATE_S, SLOW_S = (0.1, 1.8), (0.2, 1.8)
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run is about."""
+
+    kills: int
+    keys: int = 5000
+    faults: float = 0.12
+    seed: int = 1
+    mutant: str = ""
+    database: str = "sqlite"
+    life_s: float = 2.0
+    edit_every_s: float = 0.2
+    limit_s: float = 900.0
+
+
+class Run:
+    """One run on its way."""
+
+    def __init__(self, plan: Plan, a: Store, b: Store, it: Hub, merchant: Merchant) -> None:
+        self.plan = plan
+        self.a, self.b, self.hub, self.merchant = a, b, it, merchant
+        self.rng = random.Random(plan.seed)
+        self.kills = 0
+        self.how: dict[str, int] = {}
+        self.started = time.monotonic()
+
+    async def go(self) -> Verdict:
+        """All of it."""
+        for store in (self.a, self.b):
+            await store.tell("faults", fault_plan(self.plan.faults))
+        await self.hub.start()
+        async with asyncio.TaskGroup() as group:
+            work = group.create_task(self._merchant_works())
+            news = group.create_task(self._news())
+            while self.kills < self.plan.kills - 1:
+                await self._live_and_die()
+            await self.hub.ready()
+            await self._loaded()
+            work.cancel()
+            news.cancel()
+        await self._last_kill()
+        await self._settled()
+        return await judged(
+            self.a,
+            self.b,
+            self.hub,
+            kills=self.kills,
+            how=self.how,
+            keys=self.plan.keys,
+            edits=self.merchant.edits,
+            began_at=self.started,
+        )
+
+    async def _live_and_die(self) -> None:
+        how = self.rng.choices(("any", "birth", "ack", "arrival", "effect"), (45, 15, 16, 12, 12))[0]
+        if how != "birth":
+            await self.hub.ready()
+        if how in ("any", "birth"):
+            await asyncio.sleep(self.rng.uniform(0.0, self.plan.life_s if how == "any" else 0.8))
+            await self.hub.kill()
+        else:
+            await self._killed_at(how, self.rng.randint(1, 3 if how == "ack" else 40))
+        await self._again(how)
+
+    async def _killed_at(self, moment: str, after: int) -> None:
+        """Let a store kill it; by hand, if that moment does not come."""
+        store = self.a if moment == "ack" else self.b
+        await store.tell("arm", Trigger(pid=self.hub.pid, moment=moment, after=after))
+        if not await self.hub.killed(limit_s=2 * self.plan.life_s):
+            await self.hub.kill()
+        await store.tell("arm", b"")
+
+    async def _again(self, how: str) -> None:
+        self.kills += 1
+        self.how[how] = self.how.get(how, 0) + 1
+        await self.hub.start()
+
+    async def _merchant_works(self) -> None:
+        async def subscribed() -> bool:
+            return bool((await self.a.ask("counts"))["hooks"] >= HOOKS)
+
+        await until(subscribed, "webhooks subscribed", limit_s=self.plan.limit_s)
+        while True:
+            await self.merchant.edit()
+            await asyncio.sleep(self.rng.uniform(0.0, 2 * self.plan.edit_every_s))
+
+    async def _loaded(self) -> None:
+        """Every cold key was there once, and what is open is no more than what the merchant has just done."""
+
+        async def done() -> bool:
+            status = await self.hub.status()
+            return bool(status.get("first_sync")) and status["dirty"] + status["backing_off"] <= BURST // 2
+
+        left_s = self.plan.limit_s - (time.monotonic() - self.started)
+        await until(done, "the cold keys done", limit_s=max(left_s, 1.0))
+
+    async def _last_kill(self) -> None:
+        """Amid a burst of edits; at that moment the calls stop going wrong."""
+        await self.a.tell("arm", Trigger(pid=self.hub.pid, moment="ack", after=BURST // 2))
+        await self.merchant.burst(min(BURST, self.plan.keys // 4))
+        if not await self.hub.killed(limit_s=2 * self.plan.life_s):
+            await self.hub.kill()
+        await self.a.tell("arm", b"")
+        for store in (self.a, self.b):
+            await store.tell("faults", {})
+        await self._again("ack")
+
+    async def _settled(self) -> None:
+        """Until nobody has anything left to do. What is not right by then never will be."""
+        await self.hub.ready()
+
+        async def done() -> bool:
+            a, b, status = await self.a.ask("counts"), await self.b.ask("counts"), await self.hub.status()
+            open_ = [a["undelivered"], a["landing"], b["landing"]]
+            return bool(status) and not sum([*open_, status["dirty"], status["backing_off"]])
+
+        await until(done, "nothing left to do", limit_s=120.0)
+
+    async def _news(self) -> None:
+        while True:
+            await asyncio.sleep(10.0)
+            a, b, status = await self.a.ask("counts"), await self.b.ask("counts"), await self.hub.status()
+            faulty = sum(a["faults"].values()) + sum(b["faults"].values())
+            say(
+                f"{time.monotonic() - self.started:5.0f} s  {self.kills} kills, {b['products']} of {a['products']} "
+                f"products there, {self.merchant.edits} edits, {a['acknowledged']} webhooks acknowledged, "
+                f"{a['calls'] + b['calls']} calls, {faulty} faulty; dirty {status.get('dirty', '-')}, "
+                f"backing off {status.get('backing_off', '-')}, parked {status.get('parked', '-')}"
+            )
+
+
+def fault_plan(share: float) -> dict[str, object]:
+    """Every fault equally often; a 429 always with its headers, as without them the hub keeps away for 30 s."""
+    if not share:
+        return {}
+    return {"share": share, "overloaded": 0.0, "limited": 2 * share / len(Fault), "late_s": LATE_S, "slow_s": SLOW_S}
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+async def run(plan: Plan, folder: Path) -> Verdict:
+    """One run from nothing to its verdict; raises CrashError when it does not come to an end."""
+    if plan.database == "sqlite":
+        database = f"sqlite:///{folder / 'hub.db'}"
+    else:
+        database = plan.database
+    async with AsyncExitStack() as stack:
+        source = TwinOrder(store_hash="a", products=plan.keys, seed=plan.seed, mishaps=MISHAPS)
+        destination = TwinOrder(store_hash="b", seed=plan.seed + 1, first_id=1_000_000)
+        a, b = await stack.enter_async_context(stores(source, destination, folder=folder))
+        order = HubOrder(
+            database=database, a_url=a.url, b_url=b.url, port=free_port(), mutant=plan.mutant, seed=plan.seed
+        )
+        it = await stack.enter_async_context(hub(order, folder=folder))
+        products = (await a.ask("state"))["products"]
+        prices = {sku: Decimal(p["price"]) for sku, p in products.items() if not sku.startswith("name:")}
+        merchant = Merchant(a.deed, partial(b.tell, "expect"), prices, random.Random(plan.seed))
+        return await Run(plan, a, b, it, merchant).go()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line; 0 when nothing was lost."""
+    parser = argparse.ArgumentParser(prog="tests.crash.kill_run", description=__doc__)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--keys", type=int, default=5000, help="products that are cold at the start")
+    parser.add_argument("--faults", type=float, default=0.12, help="share of calls that go wrong")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--mutant", default="", choices=["", "ack-before-commit"])
+    parser.add_argument("--database", default="sqlite", help="sqlite, or the URL of an empty PostgreSQL database")
+    parser.add_argument("--life-s", type=float, default=2.0, help="longest time between ready and a kill")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds after which the run has failed")
+    parser.add_argument("--folder", type=Path, help="where database and logs stay; default: removed at the end")
+    told = parser.parse_args(arguments)
+    plan = Plan(
+        kills=told.kills,
+        keys=told.keys,
+        faults=told.faults,
+        seed=told.seed,
+        mutant=told.mutant,
+        database=told.database,
+        life_s=told.life_s,
+        limit_s=told.limit,
+    )
+    with tempfile.TemporaryDirectory(prefix="storeweave-crash-") as temporary:
+        folder = told.folder or Path(temporary)
+        try:
+            verdict = asyncio.run(asyncio.wait_for(run(plan, folder), plan.limit_s))
+        except (CrashError, TimeoutError, ExceptionGroup) as error:
+            say(f"FAIL: {error!r}")
+            return 1
+    for line in verdict.lines():
+        say(line)
+    return 0 if verdict.passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
