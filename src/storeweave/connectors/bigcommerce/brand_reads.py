@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from storeweave.connectors.bigcommerce.absence import prove_absent
 from storeweave.connectors.bigcommerce.client import Client, Params
 from storeweave.connectors.bigcommerce.parallel import in_parallel
 from storeweave.connectors.bigcommerce.payloads import BrandData, Many
@@ -61,6 +62,8 @@ class BrandReads:
         for at in range(0, len(wanted), PAGE):
             many = await self._page([("id:in", ",".join(wanted[at : at + PAGE]))], permit)
             found.update({record.key: record for record in _records(many.data)})
+        missing = [key for key in keys if key not in found]
+        await prove_absent(self._client, PATH, missing, permit, at_once=self._at_once)
         return {key: found.get(key) for key in keys}
 
     async def find(self, matches: Sequence[str], permit: Permit) -> dict[str, Sequence[Record]]:

@@ -13,6 +13,7 @@ from typing import Final
 
 import msgspec
 
+from storeweave.connectors.bigcommerce.absence import prove_absent
 from storeweave.connectors.bigcommerce.client import Client
 from storeweave.connectors.bigcommerce.payloads import CategoryData, Many, TreeData
 from storeweave.connectors.bigcommerce.records import category_record, path_match
@@ -25,6 +26,7 @@ from storeweave.ports.connector import Page
 from storeweave.ports.permit import Permit
 
 PAGE: Final = 250
+AT_ONCE: Final = 4
 DEEPEST: Final = 12  # the vendor's limit is 8 levels; more means a circle
 PATH: Final = "/catalog/trees/categories"
 CATEGORIES: Final = msgspec.json.Decoder(Many[CategoryData], float_hook=Decimal)
@@ -72,6 +74,8 @@ class CategoryReads:
         wanted = [int(key) for key in keys if key.isascii() and key.isdigit()]
         known = dict(await self._by_ids(wanted, permit))
         found = dict(known)
+        gone = [Key(str(number)) for number in wanted if number not in found]
+        await prove_absent(self._client, "/catalog/categories", gone, permit, at_once=AT_ONCE)
         for _ in range(DEEPEST):
             missing = {data.parent_id for data in known.values() if data.parent_id and data.parent_id not in known}
             if not missing:

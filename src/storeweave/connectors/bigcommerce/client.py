@@ -1,4 +1,4 @@
-"""HTTP to one store: address, token, deadline, call budget, verdicts. No retries here; the engine decides about those.
+"""HTTP to one store: address, token, deadline, call budget, verdicts. Writes are never repeated here; the engine decides.
 
 What the calls mean is the business of the modules that make them.
 """
@@ -13,7 +13,7 @@ import msgspec
 
 from storeweave.connectors.bigcommerce.settings import BigCommerceSettings
 from storeweave.connectors.bigcommerce.verdicts import SYSTEM, problem_of, problem_text, redacted, verdict
-from storeweave.model.errors import TransientError, UnknownOutcomeError
+from storeweave.model.errors import RateLimitedError, TransientError, UnknownOutcomeError
 from storeweave.ports.clock import Clock
 from storeweave.ports.permit import CallBudget, Permit
 from storeweave.ports.transport import Request, Response, Transport
@@ -24,6 +24,8 @@ Params = Sequence[tuple[str, str | int]]
 OVERLOADED_WAIT_S = 30.0  # a 429 without quota headers: the whole store is overloaded, so keep away longer
 OVERLOADED_WAIT_MAX_S = 300.0
 LIMITED_WAIT_MAX_S = 600.0
+REPEAT_AFTER_S = 0.1  # a read without a usable answer, the first time; three times as long each further time
+REPEAT_LIMITED_S = 5.0  # a read that was told to wait at most so long waits and goes on
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -58,7 +60,22 @@ class Client:
     async def read(
         self, path: str, permit: Permit, decoder: msgspec.json.Decoder[T], params: Params = (), *, version: str = "v3"
     ) -> T:
-        """GET and decode. Raises TransientError for anything that is not the answer we asked for."""
+        """GET and decode. Raises TransientError for anything that is not the answer we asked for, repeated in vain."""
+        wait_s = REPEAT_AFTER_S
+        for _ in range(permit.repeats):
+            try:
+                return await self._read_once(path, permit, decoder, params, version)
+            except RateLimitedError as error:
+                if (error.wait_s or 0.0) > REPEAT_LIMITED_S:
+                    raise
+            except TransientError:
+                await self._clock.sleep(wait_s)
+                wait_s *= 3
+        return await self._read_once(path, permit, decoder, params, version)
+
+    async def _read_once(
+        self, path: str, permit: Permit, decoder: msgspec.json.Decoder[T], params: Params, version: str
+    ) -> T:
         response = await self.get(path, permit, params, version=version)
         return self.decoded_read(response, decoder, f"GET {path}")
 

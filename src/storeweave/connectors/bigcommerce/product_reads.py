@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 from msgspec import UNSET
 
+from storeweave.connectors.bigcommerce.absence import prove_absent
 from storeweave.connectors.bigcommerce.client import Client, Params
 from storeweave.connectors.bigcommerce.parallel import in_parallel
 from storeweave.connectors.bigcommerce.payloads import ListingData, Many, ProductData
@@ -45,10 +46,12 @@ class ProductReads:
         self.currency = currency
 
     async def read(self, keys: Sequence[Key], permit: Permit) -> dict[Key, Record | None]:
-        """Whole products. A product is not there when a listing by id, answered in full, lacks it."""
+        """Whole products. One is not there when a listing by id lacks it and the product itself answers 404."""
         wanted = [key for key in keys if key.isascii() and key.isdigit()]
         found = await self.whole([int(key) for key in wanted], permit)
         records = {record.key: record for record in await self._records(found.values(), permit)}
+        missing = [key for key in keys if key not in records]
+        await prove_absent(self._client, "/catalog/products", missing, permit, at_once=self._at_once)
         return {key: records.get(key) for key in keys}
 
     async def scan(self, cursor: str | None, permit: Permit) -> Page:
