@@ -22,7 +22,7 @@ from storeweave.ports.permit import Permit
 from tests.scaleout.shops import LIMITS, SOURCE, destination
 from tests.scaleout.wire import WireClosedError, ask
 
-REQUEST_TIMEOUT_S = 2.0
+REQUEST_TIMEOUT_S = 1.5
 LATE_LANDING_S = 1.0
 
 

@@ -113,6 +113,10 @@ class Rig:
         assert line == b"ready\n", worker.log
         return worker
 
+    async def start(self, *holders: str, **changes: Any) -> None:
+        """Start several at the same time."""
+        await asyncio.gather(*(self.worker(holder, **changes) for holder in holders))
+
     async def notice(self, keys: Sequence[Key]) -> None:
         """As the door does for webhooks: durable when it returns."""
         await self.door.hub.journal.accept(

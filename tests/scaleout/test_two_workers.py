@@ -16,7 +16,7 @@ from tests.scaleout.diary import overlaps, steps_back
 from tests.scaleout.rig import Rig, rig, until
 
 pytestmark = [pytest.mark.postgres, pytest.mark.slow]
-LEASE_S = 2.0
+LEASE_S = 1.5
 
 
 async def nothing_went_wrong(there: Rig) -> None:
@@ -38,8 +38,7 @@ async def interrupted(there: Rig, keys: Sequence[Key]) -> str:
 
 async def test_two_workers_share_the_lanes(postgres_url: str, tmp_path: Path) -> None:
     async with rig(postgres_url, tmp_path, destinations=4) as there:
-        await there.worker("one")
-        await there.worker("two")
+        await there.start("one", "two")
         keys = await there.stocked(40)
         for _ in range(5):
             await there.change(keys)
@@ -53,8 +52,7 @@ async def test_what_a_killed_worker_had_in_hand_is_finished_by_the_other(
     postgres_url: str, tmp_path: Path, work: str
 ) -> None:
     async with rig(postgres_url, tmp_path, lease_s=LEASE_S) as there:
-        await there.worker("one")
-        await there.worker("two")
+        await there.start("one", "two")
         keys = await there.shops("stock", products=60)
         if work == "updates":
             await there.notice(keys)
@@ -150,8 +148,7 @@ async def test_a_worker_whose_own_code_hangs_loses_the_lane_and_does_no_harm(pos
 async def test_a_worker_that_waits_for_an_answer_keeps_its_lane(postgres_url: str, tmp_path: Path) -> None:
     """Leases are shorter than a call may take; they are renewed meanwhile."""
     async with rig(postgres_url, tmp_path, lease_s=0.5) as there:
-        await there.worker("one")
-        await there.worker("two")
+        await there.start("one", "two")
         keys = await there.stocked(5)
         owner = await interrupted(there, keys)
 
@@ -169,8 +166,7 @@ async def test_a_change_that_comes_while_its_key_is_being_written_is_written_aft
     postgres_url: str, tmp_path: Path
 ) -> None:
     async with rig(postgres_url, tmp_path, lease_s=LEASE_S) as there:
-        await there.worker("one")
-        await there.worker("two")
+        await there.start("one", "two")
         keys = await there.stocked(5)
         await interrupted(there, keys)
         await there.change(keys)
@@ -192,8 +188,7 @@ async def test_a_worker_that_is_stopped_hands_over_at_once(postgres_url: str, tm
 
 async def test_without_any_doorbell_lanes_find_their_work(postgres_url: str, tmp_path: Path) -> None:
     async with rig(postgres_url, tmp_path, destinations=2) as there:
-        await there.worker("one", has_doorbell=False)
-        await there.worker("two", has_doorbell=False)
+        await there.start("one", "two", has_doorbell=False)
         keys = await there.stocked(20)
         await there.change(keys)
         await nothing_went_wrong(there)

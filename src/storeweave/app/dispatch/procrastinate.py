@@ -52,6 +52,8 @@ POLL_S = 5.0
 LONGEST_PAUSE_S = 30.0
 """Between tries to repair the doorbell."""
 CLOSE_S = 5.0
+_HEAD_START_S = 0.1
+"""Own lanes hear a ring directly (``Hub``). Other processes are rung for what these have not taken by then."""
 
 _LOST = (ConnectorException, psycopg.Error, StoreweaveError, OSError)
 """What a doorbell out of order looks like."""
@@ -93,7 +95,7 @@ class ProcrastinateDispatcher:
             logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def ring(self, lane: LaneName, wait_s: float = 0.0) -> None:
-        at = self._clock.monotonic() + max(wait_s, 0.0)
+        at = self._clock.monotonic() + max(wait_s, 0.0) + (_HEAD_START_S if self._on_ring is not None else 0.0)
         known = self._wanted.get(lane)
         if known is None or at < known:
             self._wanted[lane] = at
