@@ -229,7 +229,8 @@ def _postgresql(url: URL, schema: str, readers: int) -> Database:
     if not _PLAIN_NAME.fullmatch(schema):
         raise ConfigError(f"database: schema {schema!r}: use small letters, digits and _ only")
     arguments = {
-        "options": f"-csearch_path={schema} -cjit=off -cidle_in_transaction_session_timeout=60s",
+        # A process that stands still in a transaction keeps its locks for so long, and nobody can take its lanes over.
+        "options": f"-csearch_path={schema} -cjit=off -cidle_in_transaction_session_timeout=10s",
         "application_name": "storeweave",
         "keepalives_idle": 30,
         "connect_timeout": 10,
