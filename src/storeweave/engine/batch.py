@@ -83,7 +83,7 @@ class Batch:
         try:
             keys = [m.key.key for m in self.marks]
             records = await read_all(self.source, self.kind, keys, self.permit(Priority.NORMAL))
-        except LaneBlockedError:
+        except (LaneBlockedError, TransientError):
             self.blocked_on = self.flow.source
             raise
         bases = await self.world.store.bases(self.flow.name, self.kind, [m.key.key for m in self.marks])
@@ -224,7 +224,7 @@ class Batch:
 
     def _trusted(self, item: Item) -> bool:
         """A read right after our own write may show the state before it: then the base is what we go by."""
-        lag_s = self.destination.abilities.read_lag_s
+        lag_s = self.destination.abilities.read_lag_s if self.world.safety.trust_own_writes else 0.0
         written_at = item.base.written_at if item.base else None
         return bool(lag_s and written_at and (self.now - written_at).total_seconds() < lag_s)
 
@@ -242,12 +242,29 @@ class Batch:
         for key, item in asked.items():
             item.theirs = shown.get(key)
             if item.theirs is None:  # somebody deleted it there: it is matched or made again
-                item.link, item.base, item.links = None, None, {}
+                item.was_there, item.link, item.base, item.links = key, None, None, {}
         lost = [i for i in asked.values() if i.theirs is None]
         self._translate(lost, await self._known_references(lost))
 
+    def _left_deleted(self, items: Sequence[Item]) -> list[Item]:
+        """Where the flow says so, what somebody deleted at the destination waits for a person instead of coming back."""
+        if self.flow.recreate:
+            return list(items)
+        kept = []
+        for item in items:
+            if item.was_there is not None and item.link is None:
+                reason = (
+                    f"somebody deleted {item.was_there} at the destination; `storeweave unlink` it to make it again"
+                )
+                error = RefusedError(reason, code="deleted-there")
+                self.results.fail(item.mark, error, self.now, item.source.digest)
+            else:
+                kept.append(item)
+        return kept
+
     async def _linked(self, items: Sequence[Item]) -> list[Item]:
         """Match what is not linked; park what cannot be told apart; translate again where links were found."""
+        items = self._left_deleted(items)
         known = await self._match([i for i in items if i.link is None])
         ready = []
         for item in items:

@@ -48,6 +48,10 @@ class HeldLane:
         """Leave to call the outside under this lane."""
         return Permit(priority=priority, check=self.check)
 
+    def probe(self, priority: Priority) -> Permit:
+        """The same for a destination that is believed to be down: nothing is repeated."""
+        return Permit(priority=priority, check=self.check, repeats=0)
+
     async def renew(self, in_hand: Sequence[FlowKey] | None = None) -> None:
         """Extend the lease; raises LeaseLostError when somebody else has the lane."""
         asked_at = self._clock.monotonic()

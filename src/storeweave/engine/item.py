@@ -31,6 +31,7 @@ class Item:
     links: dict[str, dict[str, str]] = field(default_factory=dict)
     wanted: Wanted = _NOTHING_WANTED
     merge: Merge = _NO_MERGE
+    was_there: Key | None = None  # it was linked to this key, and that is gone
 
     @property
     def key(self) -> FlowKey:

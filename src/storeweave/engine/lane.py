@@ -23,7 +23,7 @@ from storeweave.model.errors import LaneBlockedError, LeaseLostError, RateLimite
 from storeweave.model.flow import FlowSpec
 from storeweave.model.kinds import ConnectionName, FlowName, LaneName
 from storeweave.model.records import Cause, Notice
-from storeweave.model.state import Acceptance, ConnectionRow, Mark, MarkRequest
+from storeweave.model.state import Acceptance, ConnectionRow, Failed, Mark, MarkRequest
 
 log = structlog.get_logger(__name__)
 
@@ -115,9 +115,8 @@ class Lane:
         if blocked > 0:
             wait_s = max(blocked, _SHORTEST_WAIT_S)
             return self._postpone(flow, marks, wait_s, f"connection {flow.source} is blocked", "blocked")
-        batch = Batch(
-            self._world, flow, marks[0].key.kind, marks, mine.permit, carry_out=carry_out, show_hand=mine.renew
-        )
+        permit = mine.probe if self._breaker.is_open else mine.permit
+        batch = Batch(self._world, flow, marks[0].key.kind, marks, permit, carry_out=carry_out, show_hand=mine.renew)
         batch.results.worked = [m.key for m in marks]
         try:
             await carry_out(batch)
@@ -134,7 +133,7 @@ class Lane:
             results.limited_s = error.wait_s or 1.0
             return results
         except TransientError as error:
-            return self._read_failed(flow, marks, error)
+            return self._read_failed(batch, marks, error)
         except Exception as error:  # noqa: BLE001 - the lane's door: our own mistakes park a key, not the lane
             return await self._bug(mine, flow, marks, error)
         self._read_failures = 0
@@ -171,23 +170,39 @@ class Lane:
     async def _judge(self, results: Results) -> float | None:
         """What a batch says about the destination: an outage, a limit, a lock; seconds to wait, None to go on."""
         if results.blocked is not None:
+            await self._note_blocked(ConnectionName(self.name), results.blocked)
+            until = self._world.clock.now() + timedelta(seconds=_RECHECK_S)
+            await self._world.store.pause_lane(self.name, until, str(results.blocked))
             return _RECHECK_S
         if results.written:
             if self._breaker.succeeded():
                 log.info("lane.recovered", lane=self.name)
-        elif results.transient and self._breaker.failed(f.key for f in results.failed):
+        elif results.transient and self._breaker.failed(f.key for f in self._suspects(results)):
             log.warning("lane.outage", lane=self.name, reason=next((f.reason for f in results.failed), ""))
         if self._breaker.is_open:
             return self._breaker.wait_s()
         return results.limited_s or None
 
-    def _read_failed(self, flow: FlowSpec, marks: Sequence[Mark], error: TransientError) -> Results:
-        """Nothing was written: the batch is tried again soon, without an attempt on any key's account."""
+    def _suspects(self, results: Results) -> Sequence[Failed]:
+        """Keys that speak for an outage: those whose write failed; one for each batch in a row that failed as a whole."""
+        return results.failed[: self._read_failures] if self._read_failures else results.failed
+
+    def _read_failed(self, batch: Batch, marks: Sequence[Mark], error: TransientError) -> Results:
+        """Nothing was written: the batch is tried again soon, without an attempt on any key's account.
+
+        A store that cannot be read again and again is down: the destination's breaker hears of it, and a source is left
+        alone for as long as this batch waits.
+        """
         wait_s = (
             error.wait_s if error.wait_s is not None else backoff_s(self._read_failures, self._world.rng, cap_s=30.0)
         )
         self._read_failures += 1
-        return self._postpone(flow, marks, wait_s, str(error), error.code, counted=False)
+        results = self._postpone(batch.flow, marks, wait_s, str(error), error.code, counted=False)
+        if batch.blocked_on == batch.flow.destination:
+            results.transient = min(self._read_failures, len(marks))
+        elif self._read_failures > 1:
+            self._blocked_until[batch.flow.source] = self._world.clock.monotonic() + wait_s
+        return results
 
     def _postpone(
         self,
@@ -215,7 +230,17 @@ class Lane:
 
     async def _block(self, batch: Batch, marks: Sequence[Mark], error: LaneBlockedError) -> Results:
         """Credentials, plan or scope: the connection waits for a person, and is tried now and then."""
-        clock, store, name = self._world.clock, self._world.store, batch.blocked_on
+        clock, name = self._world.clock, batch.blocked_on
+        results = self._postpone(batch.flow, marks, _RECHECK_S, str(error), "blocked")
+        if name == batch.flow.destination:
+            results.blocked = error
+        else:
+            await self._note_blocked(name, error)
+            self._blocked_until[name] = clock.monotonic() + _RECHECK_S
+        return results
+
+    async def _note_blocked(self, name: ConnectionName, error: LaneBlockedError) -> None:
+        clock, store = self._world.clock, self._world.store
         known = await store.connection(name)
         if known is None or known.state != "blocked":
             log.error("connection.blocked", connection=name, reason=str(error))
@@ -229,13 +254,6 @@ class Lane:
                     changed_at=clock.now(),
                 )
             )
-        results = self._postpone(batch.flow, marks, _RECHECK_S, str(error), "blocked")
-        if name == batch.flow.destination:
-            results.blocked = error
-            await store.pause_lane(self.name, clock.now() + timedelta(seconds=_RECHECK_S), str(error))
-        else:
-            self._blocked_until[name] = clock.monotonic() + _RECHECK_S
-        return results
 
     async def _bug(self, mine: HeldLane, flow: FlowSpec, marks: Sequence[Mark], error: Exception) -> Results:
         """Our own mistake. Find the key it belongs to by taking them one by one."""

@@ -14,7 +14,10 @@ class SafetyRules:
     check_lease_before_write: bool = True  # 3.1
     look_before_repeating: bool = True  # 3.2: an unknown outcome is looked at, not taken as a failure
     second_look: bool = True  # 3.4: a notice may come before the read shows it
+    trust_own_writes: bool = True  # 3.4: a read right after our own write may show the state before it
     feed_overlap: bool = True  # 3.5
+    two_listings: bool = True  # 3.6: absence counts when two complete listings, some time apart, agree on it
+    whole_listings: bool = True  # 3.6: a listing that broke off or shrank says nothing about deletes
     believe_deletes_only_with_proof: bool = True  # 3.6
     delete_brake: bool = True  # 3.6
     tombstones: bool = True  # 3.6

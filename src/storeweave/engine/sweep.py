@@ -107,7 +107,8 @@ class Sweep:
         """Believe in a delete only after two complete listings, and never after one that shrank suspiciously."""
         name = f"listing:{self._flow.name}:{found.kind}"
         last = await self._store.get_value(name)
-        if not found.complete:
+        safety = self._world.safety
+        if not found.complete and safety.whole_listings:
             found.note = "the listing was not complete: nothing can be said about deletes"
             return
         if last and self._shrunk(found.records, int(last)):
@@ -127,7 +128,7 @@ class Sweep:
             after = absent[-1]
             found.absent += len(absent)
             since = await self._store.missing_once(self._flow.name, found.kind, absent, now)
-            believed += [k for k in absent if now - since.get(k, now) >= APART]
+            believed += [k for k in absent if now - since.get(k, now) >= APART or not safety.two_listings]
         if believed:
             found.deletes = len(believed)
             # All are counted before the first is worked on, so that the brake sees the whole list.

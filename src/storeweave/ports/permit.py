@@ -18,11 +18,14 @@ class Permit:
     """Handed down with every connector verb.
 
     ``check`` is called by the connector just before every remote *write*; it raises LeaseLostError when the lane is no
-    longer ours or the lease is nearly over (semantics 3.1, engine.md 2.5).
+    longer ours or the lease is nearly over (semantics 3.1, engine.md 2.5). ``repeats`` is how often a connector may at
+    once repeat a *read* that got no usable answer: some reads take dozens of calls, and would never get through a bad
+    line in one go. 0 for a probe of a store that is believed to be down.
     """
 
     priority: Priority = Priority.NORMAL
     check: Callable[[], None] = _always
+    repeats: int = 2
 
 
 class CallBudget(Protocol):
