@@ -45,7 +45,8 @@ _RANK_OF = {
 
 UPSERT_MARKS = Statement(
     # A delete notice stays believable until the key was looked at, whatever else is told of it meanwhile. The moment
-    # it is about is the latest one known, or unknown.
+    # it is about is the latest one known, or unknown. Work that ends now may mark a key for later with the time when it
+    # began: that must not make a notice that came meanwhile look older than it is.
     """
     insert into mark
         (flow, kind, key, lane, kind_rank, want, state, due_at, first_at, noticed_at, happened_at, attempts,
@@ -59,7 +60,7 @@ UPSERT_MARKS = Statement(
         state = 'dirty',
         due_at = {least}(mark.due_at, excluded.due_at),
         first_at = case when mark.state = 'dirty' then mark.first_at else excluded.first_at end,
-        noticed_at = excluded.noticed_at,
+        noticed_at = {greatest}(mark.noticed_at, excluded.noticed_at),
         happened_at = case when mark.happened_at is null or excluded.happened_at is null then null
             else {greatest}(mark.happened_at, excluded.happened_at) end,
         attempts = 0,
@@ -171,6 +172,7 @@ class _MarkRow(NamedTuple):
         return self._replace(
             due_at=min(self.due_at, older.due_at),
             first_at=older.first_at,
+            noticed_at=max(self.noticed_at, older.noticed_at),
             happened_at=_latest_known(self.happened_at, older.happened_at),
             priority_rank=min(self.priority_rank, older.priority_rank),
             cause=min(self.cause, older.cause, key=_CAUSE_RANK.__getitem__),
