@@ -247,14 +247,14 @@ class Batch:
         self._translate(lost, await self._known_references(lost))
 
     def _left_deleted(self, items: Sequence[Item]) -> list[Item]:
-        """Where the flow says so, what somebody deleted at the destination waits for a person instead of coming back."""
+        """Where the flow says so, what somebody deleted at the destination waits for a person."""
         if self.flow.recreate:
             return list(items)
         kept = []
         for item in items:
             if item.was_there is not None and item.link is None:
                 reason = (
-                    f"somebody deleted {item.was_there} at the destination; `storeweave unlink` it to make it again"
+                    f"somebody deleted {item.was_there} at the destination; `storeweave unlink` makes it again"
                 )
                 error = RefusedError(reason, code="deleted-there")
                 self.results.fail(item.mark, error, self.now, item.source.digest)

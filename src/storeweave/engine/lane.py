@@ -184,7 +184,7 @@ class Lane:
         return results.limited_s or None
 
     def _suspects(self, results: Results) -> Sequence[Failed]:
-        """Keys that speak for an outage: those whose write failed; one for each batch in a row that failed as a whole."""
+        """Keys that speak for an outage: those whose write failed; one for each batch in a row that failed whole."""
         return results.failed[: self._read_failures] if self._read_failures else results.failed
 
     def _read_failed(self, batch: Batch, marks: Sequence[Mark], error: TransientError) -> Results:
