@@ -100,7 +100,7 @@ async def test_the_first_of_several_notices_in_one_call_is_remembered(bench: Ben
 
 
 async def test_what_is_marked_for_later_makes_a_notice_no_older_than_it_is(bench: Bench) -> None:
-    """Work that began before a notice came stores its second look after it; the notice's read was early all the same."""
+    """Work that began before a notice came stores its second look after it; the notice was read early all the same."""
     await bench.store.accept([notice(1, at=later(seconds=30))])
     await bench.store.accept([notice(1, at=NOW, cause=Cause.SECOND_LOOK)])
     (mark,) = await bench.store.marks()
