@@ -18,6 +18,7 @@ from typing import Any
 import msgspec
 
 from storeweave.app.dispatch import with_dispatcher
+from storeweave.model.errors import TransientError
 from storeweave.model.kinds import ConnectionName, Key, Kind
 from storeweave.model.records import Cause, Notice
 from tests.scaleout.diary import Writing
@@ -127,6 +128,27 @@ class Rig:
         await self.shops("raise_prices", keys=keys)
         await self.notice(keys)
 
+    async def change_somehow(self, keys: Sequence[Key]) -> None:
+        """The same while the database comes and goes: a notice is sent again until it is accepted, as vendors do."""
+        await self.shops("raise_prices", keys=keys)
+
+        async def accepted() -> bool:
+            try:
+                await self.notice(keys)
+            except TransientError:
+                return False
+            return True
+
+        await until(accepted, "the door accepts notices")
+
+    async def dirty(self) -> int:
+        """How many keys there is something to be done for; -1 when the database does not say."""
+        try:
+            backlog = await self.store.backlog(self.now())
+        except TransientError:
+            return -1
+        return sum(b.dirty + b.backing_off + b.parked + b.held for b in backlog)
+
     async def stocked(self, products: int) -> list[Key]:
         """New products at the source, everywhere else too when this returns."""
         keys: list[Key] = await self.shops("stock", products=products)
@@ -149,9 +171,6 @@ class Rig:
             return not await self.dirty() and bool(await self.shops("differences") == 0)
 
         await until(done, "agreement", limit_s=limit_s)
-
-    async def dirty(self) -> int:
-        return sum(b.dirty + b.backing_off + b.parked + b.held for b in await self.store.backlog(self.now()))
 
     def now(self) -> Any:
         return self.door.hub.clock.now()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from storeweave.model.kinds import Key
@@ -192,3 +193,29 @@ async def test_without_any_doorbell_lanes_find_their_work(postgres_url: str, tmp
         keys = await there.stocked(20)
         await there.change(keys)
         await nothing_went_wrong(there)
+
+
+async def test_a_database_that_drops_every_connection_ends_no_worker(postgres_url: str, tmp_path: Path) -> None:
+    """As at a fail-over: whatever was under way is broken off, and everybody has to connect again."""
+    async with rig(postgres_url, tmp_path, destinations=2, lease_s=LEASE_S) as there:
+        await there.start("one", "two", ticks=True)
+        keys = await there.stocked(40)
+        await there.shops("slow", write_s=0.02)
+        await there.change(keys)
+        for _ in range(5):
+            await there.from_now_on()
+            await drop_connections(postgres_url)
+            await there.change_somehow(keys)
+            await there.writing()
+        await there.agreed()
+        assert await there.shops("created_twice") == []
+        for worker in there.workers.values():
+            assert await worker.stop() == 0, worker.log
+
+
+async def drop_connections(url: str) -> None:
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+        await connection.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity "
+            "where datname = current_database() and pid <> pg_backend_pid()"
+        )
