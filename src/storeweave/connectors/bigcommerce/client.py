@@ -1,4 +1,4 @@
-"""HTTP to one store: address, token, deadline, call budget, verdicts. Writes are never repeated here; the engine decides.
+"""HTTP to one store: address, token, deadline, call budget, verdicts. Reads are repeated at once, writes never are.
 
 What the calls mean is the business of the modules that make them.
 """
