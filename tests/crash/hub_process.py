@@ -54,8 +54,9 @@ class HubOrder(msgspec.Struct, frozen=True, kw_only=True):
     life: int = 0
     mutant: str = ""
     seed: int = 1
-    request_timeout_s: float = 0.8
-    late_landing_s: float = 2.0
+    request_timeout_s: float = 0.5
+    late_landing_s: float = 1.5
+    concurrency: int = 8
     read_lag_s: float = 0.0
     probe_s: float = 1.0
     file_limit_bytes: int | None = None
@@ -127,6 +128,7 @@ class Life:
                 "api_url": url,
                 "currency": "USD",
                 "request_timeout_s": order.request_timeout_s,
+                "concurrency": order.concurrency,
                 "late_landing_s": order.late_landing_s,
                 "read_lag_s": order.read_lag_s,
                 "allow_http_hooks": True,

@@ -9,7 +9,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
@@ -19,12 +18,14 @@ from typing import Any
 import httpx2
 import msgspec
 
+from storeweave.ports.clock import SystemClock
 from storeweave.twinkit.serving import bind
 from tests.crash.hub_process import HubOrder, user_agent
 from tests.crash.twin_process import TwinOrder
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT_S = 60.0
+CLOCK = SystemClock()
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -123,7 +124,7 @@ class Hub:
 
     async def start(self, **changes: Any) -> None:
         """Begin a life; it is ready when ``ready`` returns."""
-        self.started_at.append(time.monotonic())
+        self.started_at.append(CLOCK.monotonic())
         order = msgspec.structs.replace(self.order, life=self.life, **changes)
         self._process = await _spawn("hub_process", order, self.log)
 

@@ -29,7 +29,7 @@ from storeweave.twinkit.serving import TwinServer, bind, origin_of
 from storeweave.twinkit.twin import CONTROL
 from storeweave.twinkit.wire import Answer, Call, encode
 
-LIMIT_WINDOW_S = 1.0
+LIMIT_WINDOW_S = 0.3
 """How soon a call may be tried again after a 429; the vendor's windows last 30 s."""
 RETRY_S = 0.25
 """How soon a webhook that nobody took is sent again; the vendor waits a minute at first and gives up after days."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import msgspec
 
 from tests.crash.oracle import differences, doubles
-from tests.crash.rig import Hub, Store
+from tests.crash.rig import CLOCK, Hub, Store
 
 CAUGHT_UP_S = 5.0
 SHOWN = 15
@@ -73,7 +72,7 @@ async def judged(
     a: Store, b: Store, hub: Hub, *, kills: int, how: Mapping[str, int], keys: int, edits: int, began_at: float
 ) -> Verdict:
     """Look at everything once nobody has anything left to do."""
-    idle_at, restarted_at = time.monotonic(), hub.started_at[-1]
+    idle_at, restarted_at = CLOCK.monotonic(), hub.started_at[-1]
     source, destination = await a.ask("state"), await b.ask("state")
     ours, theirs = await a.ask("diary"), await b.ask("diary")
     counts = [await store.ask("counts") for store in (a, b)]
@@ -105,7 +104,7 @@ async def judged(
         recovered_s=_recoveries(prices, acked_at, hub.started_at),
         caught_up_s=max(0.0, float(theirs["last_write_at"] or 0.0) - restarted_at),
         idle_s=idle_at - restarted_at,
-        took_s=time.monotonic() - began_at,
+        took_s=CLOCK.monotonic() - began_at,
     )
 
 
