@@ -70,6 +70,8 @@ async def _write(session: Session, tally: Tally) -> None:
         return
     body = brand_body(change.fields)
     if not body and change.op is Op.UPDATE:
+        # What cannot be sent stays as it is; showing it lets the engine learn that, instead of writing it for ever.
+        tally.record = change.theirs
         return
     if change.op is Op.CREATE:
         body = {name: value for name, value in body.items() if value or name != "image_url"}
