@@ -56,6 +56,7 @@ class Lane:
         self._holder = holder
         self._lease_s = lease_s
         self._exclusive = exclusive
+        self._probe_s = probe_s
         self._breaker = Breaker(world.clock, probe_s=probe_s)
         self._batch = _FIRST_BATCH
         self._read_failures = 0
@@ -193,9 +194,9 @@ class Lane:
         A store that cannot be read again and again is down: the destination's breaker hears of it, and a source is left
         alone for as long as this batch waits.
         """
-        wait_s = (
-            error.wait_s if error.wait_s is not None else backoff_s(self._read_failures, self._world.rng, cap_s=30.0)
-        )
+        wait_s = error.wait_s
+        if wait_s is None:  # no longer than until the next probe, which this batch may be
+            wait_s = backoff_s(self._read_failures, self._world.rng, cap_s=self._probe_s)
         self._read_failures += 1
         results = self._postpone(batch.flow, marks, wait_s, str(error), error.code, counted=False)
         if batch.blocked_on == batch.flow.destination:

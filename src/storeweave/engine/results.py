@@ -173,7 +173,11 @@ class Results:
         counted: bool = True,
         verify: bool = False,
     ) -> None:
-        """Still dirty; try again in ``wait_s``."""
+        """Still dirty; try again in ``wait_s``.
+
+        The next try is the second look. A notice of its own would make the key due at once and forget its attempts.
+        """
+        self.again = [a for a in self.again if a.notice.cause is not Cause.SECOND_LOOK or a.marks[0].key != mark.key]
         self.failed.append(
             Failed(
                 key=mark.key,

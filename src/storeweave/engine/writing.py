@@ -35,8 +35,7 @@ async def carry_out(batch: Batch) -> None:
     if batch.show_hand is not None:
         await batch.show_hand([g.mark.key for g in graves] + [i.key for i in items])
     creates = [i for i in items if i.there is None]
-    if creates:
-        await batch.world.store.open_intents({i.key: i.source.matches for i in creates}, batch.now)
+    first_tries = await _open_intents(batch, creates)
     updates = [i for i in items if i.there is not None]
     outcomes = await _send(batch, [g.change for g in graves], Priority.DELETE)
     for grave in graves:
@@ -49,6 +48,29 @@ async def carry_out(batch: Batch) -> None:
         outcomes = await _send(batch, [change_of(i) for i in some], priority)
         for item in some:
             _settle(batch, item, outcomes[item.key.key])
+            if _certainly_not_made(item, outcomes[item.key.key]) and item.key in first_tries:
+                batch.results.intents_done.append(item.key)
+
+
+async def _open_intents(batch: Batch, creates: Sequence[Item]) -> frozenset[FlowKey]:
+    """Remember what is about to be created; those of which no earlier create may still take effect."""
+    if not creates:
+        return frozenset()
+    keys = [i.key for i in creates]
+    earlier = await batch.world.store.intents(keys)
+    await batch.world.store.open_intents({i.key: i.source.matches for i in creates}, batch.now)
+    return frozenset(keys) - earlier.keys()
+
+
+def _certainly_not_made(item: Item, outcome: Outcome) -> bool:
+    """A create that was refused as a whole: whatever comes next need not wait for it to land."""
+    error = outcome.error
+    return (
+        item.link is None
+        and outcome.key is None
+        and isinstance(error, RefusedError)
+        and error.code not in ("missing", "duplicate", "partial")
+    )
 
 
 def change_of(item: Item) -> Change:
