@@ -109,7 +109,9 @@ class ProductFinder:
     async def _rest(self, first: Many[NamedVariant], page: Fetch, what: str) -> Iterable[NamedVariant]:
         if _pages(first) <= 1:
             return first.data
-        return (await read_steadily(page, page_size=PAGE, key=lambda variant: variant.id, what=what)).values()
+        return (
+            await read_steadily(page, page_size=PAGE, key=lambda variant: variant.id, what=what, at_once=self._at_once)
+        ).values()
 
     async def _by_name(self, names: Sequence[str], permit: Permit) -> set[int]:
         """Ids of products with such a name."""
