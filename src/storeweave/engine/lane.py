@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 _LARGEST_BATCH = 250
 _FIRST_BATCH = 50
-_SLOW_S, _QUICK_S = 1.5, 0.5
+_SLOW_S, _QUICK_S = 3.0, 1.0
 _RECHECK_S = 60.0
 _SHORTEST_WAIT_S = 0.05
 """A wait that rounds to nothing would turn the lane round on the spot."""
@@ -274,7 +274,7 @@ class Lane:
         return merged
 
     def _adapt(self, took_s: float, keys: int) -> None:
-        """Batches of about a second: a change of price does not wait behind an hour of first uploads."""
+        """Batches of a second or three: a change of price does not wait behind an hour of first uploads."""
         if took_s > _SLOW_S and keys > 1:
             self._batch = max(5, min(keys, self._batch) // 2)
         elif took_s < _QUICK_S and keys >= self._batch:
