@@ -60,3 +60,9 @@ async def test_content_hashes_are_remembered_by_connection_and_token(bench: Benc
     assert await bench.store.content_hashes(SHOP, ["1@5", "2@5", "3@5"]) == {"1@5": "aa", "2@5": "cc"}
     assert await bench.store.content_hashes(ConnectionName("other"), ["1@5"]) == {}
     await bench.store.put_content_hashes(SHOP, {})
+
+
+async def test_a_value_is_kept_by_whoever_came_first(bench: Bench) -> None:
+    assert await bench.store.keep_value("root", "first") == "first"
+    assert await bench.store.keep_value("root", "second") == "first"
+    assert await bench.store.get_value("root") == "first"

@@ -175,9 +175,7 @@ def _guard(config: Config) -> AddressGuard:
 
 async def _hook_root(store: Store) -> bytes:
     """The random root of our webhook addresses; made once, the same in every process."""
-    if await store.get_value(HOOK_ROOT) is None:
-        await store.put_value(HOOK_ROOT, secrets.token_hex(32))
-    return bytes.fromhex(await store.get_value(HOOK_ROOT) or "")
+    return bytes.fromhex(await store.keep_value(HOOK_ROOT, secrets.token_hex(32)))
 
 
 def _options(config: Config, root: bytes, *, exclusive: bool) -> HubOptions:

@@ -414,5 +414,5 @@ class Batch:
         if not doubtful:
             self.results.intents_done.append(mark.key)  # no create of it is under way any more
         elif self.world.safety.confirm_after_unknown:
-            at = self.now + timedelta(seconds=self.destination.abilities.late_landing_s)
+            at = self.now + timedelta(seconds=self.landing_wait_s(self.now))
             self.results.look_again(mark, at, self.now, Cause.CONFIRM, verify=True)

@@ -7,6 +7,7 @@ urgency: deletes and prices before images, sweeps last and only out of their sha
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from storeweave.model.errors import RateLimitedError
 from storeweave.model.records import RANK, Priority
@@ -14,6 +15,8 @@ from storeweave.ports.clock import Clock
 
 SWEEP_SHARE = 0.2
 """Part of a window's quota that sweeps may spend while something else may need it."""
+_ROUNDING = 1e-6
+_GIVE_WAY_S = 0.05
 _SPARE = 0.05
 """Part of a window's quota left to other programs of the same account."""
 
@@ -89,17 +92,21 @@ class Purse:
         now = self._clock.monotonic()
         if now < self._held_until:
             return self._held_until - now
-        if any(n for p, n in self._waiting.items() if RANK[p] < RANK[priority] and self._short(now)):
-            return 0.05  # somebody more urgent waits for the same calls
+        urgent = sum(n for p, n in self._waiting.items() if RANK[p] < RANK[priority])
+        if urgent and self._available(now) < urgent + 1:
+            return max(_GIVE_WAY_S, self._pace_s(now))  # the calls there are belong to somebody more urgent
         if self._left is not None and now < self._window_ends:
             spare = int((self._quota or 0) * _SPARE)
             if self._left <= spare or (priority is Priority.SWEEP and self._sweeps_too_many(now)):
                 return self._window_ends - now
         return self._pace_s(now)
 
-    def _short(self, now: float) -> bool:
-        few = self._left is not None and now < self._window_ends and self._left <= 2 + int((self._quota or 0) * _SPARE)
-        return few or self._pace_s(now) > 0
+    def _available(self, now: float) -> float:
+        """Calls that could start now."""
+        self._pace_s(now)
+        paced = self._tokens if self._rate is not None else inf
+        left = inf if self._left is None or now >= self._window_ends else self._left - int((self._quota or 0) * _SPARE)
+        return min(paced, left) + _ROUNDING
 
     def _sweeps_too_many(self, now: float) -> bool:
         window = 30.0
@@ -112,7 +119,8 @@ class Purse:
             return 0.0
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
-        return 0.0 if self._tokens >= 1.0 else (1.0 - self._tokens) / self._rate
+        missing = 1.0 - self._tokens
+        return 0.0 if missing < _ROUNDING else missing / self._rate
 
     def _take(self, priority: Priority) -> None:
         self.calls += 1

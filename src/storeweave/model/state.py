@@ -83,8 +83,8 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
 
     ``wanted`` is what we wrote; ``lossy`` holds, by path, what the destination made of it where that differs.
     ``links`` are the parts: collection -> source's part key -> destination's part key. ``held`` are paths that a person
-    undid: not written while the source still wants exactly that value. ``doubts`` are values that the destination showed
-    right after a write and that its own way of storing does not explain: seen a second time, they are believed.
+    undid: not written while the source still wants exactly that value. ``doubts`` are values that the destination
+    showed right after a write and that its own way of storing does not explain: seen a second time, they are believed.
     """
 
     wanted: Record

@@ -257,6 +257,9 @@ class OperationStore(Protocol):
     async def put_value(self, name: str, value: str) -> None:
         """Store it."""
 
+    async def keep_value(self, name: str, value: str) -> str:
+        """Store it unless there is one already; the value that holds, the same for everybody who asks."""
+
     async def purge(
         self, *, journal_before: datetime, history_before: datetime, tombstones_before: datetime, batch: int = 1000
     ) -> Mapping[str, int]:

@@ -228,9 +228,16 @@ def _begin_immediate(engine: Engine) -> None:
 def _postgresql(url: URL, schema: str, readers: int) -> Database:
     if not _PLAIN_NAME.fullmatch(schema):
         raise ConfigError(f"database: schema {schema!r}: use small letters, digits and _ only")
-    arguments = {
+    settings = {
+        "search_path": schema,
         # A process that stands still in a transaction keeps its locks for so long, and nobody can take its lanes over.
-        "options": f"-csearch_path={schema} -cjit=off -cidle_in_transaction_session_timeout=10s",
+        "idle_in_transaction_session_timeout": "10s",
+        # Every statement finds its rows by key; what people look at is small, or read whole in any case.
+        "enable_seqscan": "off",
+        "jit": "off",
+    }
+    arguments = {
+        "options": " ".join(f"-c{name}={value}" for name, value in settings.items()),
         "application_name": "storeweave",
         "keepalives_idle": 30,
         "connect_timeout": 10,

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from storeweave.model.kinds import ConnectionName
-from storeweave.model.records import CAUSE_RANK, RANK, Event, FlowKey
+from storeweave.model.records import CAUSE_RANK, RANK, Cause, Event, FlowKey
 from storeweave.model.state import Acceptance
 from storeweave.storage.rows import KIND_RANK, clean, from_us, from_us_or_none, hex_or_none, to_us, to_us_or_none
 from storeweave.storage.session import Session
@@ -35,10 +35,16 @@ INSERT_NOTICES = Statement(
     rows="seq bigint, connection text, delivery_id text, kind text, key text, cause text, event text, topic text, "
     "happened_at bigint, received_at bigint, body_hash text",
 )
-STORED_NUMBERS = Statement("select j.seq from {rows} join journal j on j.seq = r.seq", rows="seq bigint")
+STORED_NUMBERS = Statement("select seq from journal where seq {listed}", rows="seq bigint")
 
 _RANKS = " ".join(f"when '{cause.value}' then {rank}" for cause, rank in CAUSE_RANK.items())
+_LOOKS = frozenset({Cause.SECOND_LOOK.value, Cause.CONFIRM.value})
+"""Causes whose time is their point: a look before it proves nothing."""
+_PATIENT = frozenset({Cause.SWEEP.value, Cause.DRIFT.value, Cause.REFERENCE.value})
+"""Causes that may wait for such a look. Any other makes the key due at once, and then the look is planned anew."""
 _RANK_OF = {
+    "looks": ", ".join(f"'{cause}'" for cause in sorted(_LOOKS)),
+    "patient": ", ".join(f"'{cause}'" for cause in sorted(_PATIENT)),
     "rank_new": f"(case excluded.cause {_RANKS} end)",
     "rank_old": f"(case mark.cause {_RANKS} end)",
 }
@@ -58,7 +64,13 @@ UPSERT_MARKS = Statement(
         lane = excluded.lane,
         want = {new_want},
         state = 'dirty',
-        due_at = {least}(mark.due_at, excluded.due_at),
+        due_at = case
+            when mark.state = 'dirty' and mark.cause in ({looks}) and excluded.cause in ({looks})
+                then {greatest}(mark.due_at, excluded.due_at)
+            when mark.state = 'dirty' and mark.cause in ({looks}) and excluded.cause in ({patient}) then mark.due_at
+            when mark.state = 'dirty' and mark.cause in ({patient}) and excluded.cause in ({looks})
+                then excluded.due_at
+            else {least}(mark.due_at, excluded.due_at) end,
         first_at = case when mark.state = 'dirty' then mark.first_at else excluded.first_at end,
         noticed_at = {greatest}(mark.noticed_at, excluded.noticed_at),
         happened_at = case when mark.happened_at is null or excluded.happened_at is null then null
@@ -170,7 +182,7 @@ class _MarkRow(NamedTuple):
     def after(self, older: _MarkRow) -> _MarkRow:
         """This one when an older one of the same key comes before it in one call: what the upsert does, done here."""
         return self._replace(
-            due_at=min(self.due_at, older.due_at),
+            due_at=_due(self, older),
             first_at=older.first_at,
             noticed_at=max(self.noticed_at, older.noticed_at),
             happened_at=_latest_known(self.happened_at, older.happened_at),
@@ -180,6 +192,14 @@ class _MarkRow(NamedTuple):
             verify=self.verify or older.verify,
             run=older.run if self.run is None else self.run,
         )
+
+
+def _due(newer: _MarkRow, older: _MarkRow) -> int:
+    """When the two together are due: a look keeps its time, all else makes haste."""
+    looks = [row.due_at for row in (newer, older) if row.cause in _LOOKS]
+    if looks and {newer.cause, older.cause} <= _LOOKS | _PATIENT:
+        return max(looks)
+    return min(newer.due_at, older.due_at)
 
 
 _CAUSE_RANK = {cause.value: rank for cause, rank in CAUSE_RANK.items()}

@@ -52,8 +52,9 @@ VALUE = Statement("select value from value where name = :name")
 PUT_VALUE = Statement(
     "insert into value (name, value) values (:name, :value) on conflict (name) do update set value = excluded.value"
 )
+KEEP_VALUE = Statement("insert into value (name, value) values (:name, :value) on conflict (name) do nothing")
 HASHES = Statement(
-    "select token, hash from content_hash where connection = :connection and token in (select token from {rows})",
+    "select token, hash from content_hash where connection = :connection and token {listed}",
     rows="token text",
 )
 PUT_HASHES = Statement(
@@ -142,6 +143,12 @@ def value(session: Session, name: str) -> str | None:
 def put_value(session: Session, name: str, text: str) -> None:
     """Store it."""
     session.run(PUT_VALUE, name=name, value=text)
+
+
+def keep_value(session: Session, name: str, text: str) -> str:
+    """Store it unless there is one already; the value that holds."""
+    session.run(KEEP_VALUE, name=name, value=text)
+    return value(session, name) or text
 
 
 def content_hashes(session: Session, connection_name: ConnectionName, tokens: Sequence[str]) -> dict[str, str]:

@@ -5,6 +5,11 @@ in one statement, ``{rows}``. The latter is a table ``r`` made of one parameter 
 arrays) and of one JSON parameter on SQLite (``json_each``), so that a batch of any size is one call into the database
 with the same text. JSON has no bytes: a statement with a ``bytea`` column is run once per row on SQLite.
 
+``{listed}`` says of a column that it is one of the rows, which have one column; ``{among:t}`` says once more of the
+table ``t`` what a join by flow, kind and key has said already. That is for PostgreSQL's planner alone: as long as it
+has no statistics it believes in tiny tables and would rather read one whole than look 250 keys up. All through a first
+load it has none, and 250 keys then take a second.
+
 Running them is ``session.py``; what they say is in the modules named for the trade.
 """
 
@@ -39,6 +44,8 @@ _WORDS: Mapping[DialectName, Mapping[str, str]] = {
     },
 }
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
+_AMONG = re.compile(r"\{among(?::(?P<table>\w+))?(?::(?P<key>\w+))?\}")
+_JSON_ROWS = "r_rows"
 _JSON = msgspec.json.Encoder()
 
 
@@ -66,7 +73,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
             names = [f"r_{c.name}" for c in self.columns]
             return [{**dict(zip(names, row, strict=True)), **scalars} for row in rows]
         if self.dialect == "sqlite":
-            scalars["r_rows"] = _JSON.encode(rows).decode()
+            scalars[_JSON_ROWS] = _JSON.encode(rows).decode()
             return scalars
         for column, values in zip(self.columns, zip(*rows, strict=True), strict=True):
             scalars[f"r_{column.name}"] = list(values)
@@ -104,8 +111,12 @@ class Statement:
 def _prepare(text: str, dialect: DialectName, columns: tuple[Column, ...], words: Mapping[str, str]) -> Prepared:
     row_by_row = dialect == "sqlite" and any(c.type == "bytea" for c in columns)
     sql = " ".join(text.split())
-    for word, meaning in {**words, "rows": _rows(dialect, columns, row_by_row), **_WORDS[dialect]}.items():
+    words = {**words, **_WORDS[dialect], "rows": _rows(dialect, columns, row_by_row)}
+    if len(columns) == 1:
+        words["listed"] = _listed(dialect, columns[0])
+    for word, meaning in words.items():
         sql = sql.replace("{" + word + "}", meaning)
+    sql = _AMONG.sub(lambda found: _among(dialect, found["table"], found["key"] or "key"), sql)
     reads_clock = f":{CLOCK}" in sql
     if dialect == "postgresql":
         sql = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
@@ -114,12 +125,29 @@ def _prepare(text: str, dialect: DialectName, columns: tuple[Column, ...], words
 
 def _rows(dialect: DialectName, columns: tuple[Column, ...], row_by_row: bool) -> str:
     if dialect == "postgresql":
-        arrays = ", ".join(f":r_{c.name}::{c.type}[]" for c in columns)
+        arrays = ", ".join(_array(c.name, c.type) for c in columns)
         return f"unnest({arrays}) as r({', '.join(c.name for c in columns)})"
     if row_by_row:
         return f"(select {', '.join(f':r_{c.name} as {c.name}' for c in columns)}) as r"
     fields = ", ".join(f"json_extract(value, '$[{i}]') as {c.name}" for i, c in enumerate(columns))
-    return f"(select {fields} from json_each(:r_rows)) as r"
+    return f"(select {fields} from json_each(:{_JSON_ROWS})) as r"
+
+
+def _listed(dialect: DialectName, column: Column) -> str:
+    if dialect == "postgresql":
+        return f"= any({_array(column.name, column.type)})"
+    return f"in (select json_extract(value, '$[0]') from json_each(:{_JSON_ROWS}))"
+
+
+def _among(dialect: DialectName, table: str | None, key: str) -> str:
+    if dialect == "sqlite":
+        return ""
+    of = f"{table}." if table else ""
+    return " ".join(f"and {of}{name} = any({_array(name, 'text')})" for name in ("flow", "kind", key))
+
+
+def _array(name: str, type_: str) -> str:
+    return f":r_{name}::{type_}[]"
 
 
 class Conditions:

@@ -324,6 +324,9 @@ class SqlStore:
     async def put_value(self, name: str, value: str) -> None:
         await self._write(operations.put_value, name, value)
 
+    async def keep_value(self, name: str, value: str) -> str:
+        return await self._write(operations.keep_value, name, value)
+
     async def purge(
         self, *, journal_before: datetime, history_before: datetime, tombstones_before: datetime, batch: int = 1000
     ) -> Mapping[str, int]:
