@@ -15,7 +15,8 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from storeweave.twinkit.asgi import CUT, TwinApp
+from storeweave.twinkit.asgi import CUT
+from storeweave.twinkit.doorstep import App
 
 
 class CuttingProtocol(HttpToolsProtocol):
@@ -46,7 +47,7 @@ def origin_of(listener: socket.socket) -> str:
 class TwinServer:
     """Serves one app until it is told to stop. ``on_ready`` is called once it listens."""
 
-    def __init__(self, app: TwinApp, listener: socket.socket, *, on_ready: Callable[[], None] | None = None) -> None:
+    def __init__(self, app: App, listener: socket.socket, *, on_ready: Callable[[], None] | None = None) -> None:
         config = uvicorn.Config(
             app,
             http=CuttingProtocol,

@@ -66,17 +66,18 @@ class LiveView:
             self._rest(keep=True)
 
     def begins(self, scene: Scene) -> None:
-        waiting = Text.assemble((scene.title, "bold"), " ", (scene.detail, "dim"), overflow="ellipsis", no_wrap=True)
+        waiting = Text.assemble((scene.title, "bold"), " · ", (scene.detail, "dim"), overflow="ellipsis", no_wrap=True)
         self._show(Spinner("dots", waiting, style="cyan"))
 
     def ended(self, step: Step) -> None:
         self._rest()
+        learned = f"webhook{_times(step.webhooks)}" if step.by_webhook and not self._is_roomy else step.notice
         mark = Text("✓", style="green") if step.ok else Text("✗", style="bold red")
         self._console.print(
             self._row(
                 mark,
-                Text.assemble((step.title, "bold" if step.ok else "bold red"), " ", step.detail),
-                Text(step.notice, style="cyan"),
+                Text.assemble((step.title, "bold" if step.ok else "bold red"), " · ", step.detail),
+                Text(learned, style="cyan"),
                 Text(step.written or "nothing", style="" if step.written else "dim"),
                 Text("" if step.latency_ms is None else f"{step.latency_ms:.0f}"),
                 f"{step.calls.writes_b}/{step.calls.reads}",
@@ -109,13 +110,17 @@ class LiveView:
     def close(self) -> None:
         self._rest()
 
+    @property
+    def _is_roomy(self) -> bool:
+        return self._console.width >= ROOMY
+
     def _row(self, *cells: RenderableType, style: str = "") -> Table:
-        roomy = self._console.width >= ROOMY
+        roomy = self._is_roomy
         row = Table.grid(padding=(0, 1), expand=True)
         row.add_column(width=1)
         row.add_column(ratio=1)
-        row.add_column(width=24 if roomy else 15)
-        row.add_column(width=30 if roomy else 14)
+        row.add_column(width=24 if roomy else 11)
+        row.add_column(width=30 if roomy else 15)
         row.add_column(width=5, justify="right")
         row.add_column(width=5, justify="right")
         row.add_row(*cells, style=style)
@@ -133,6 +138,10 @@ class LiveView:
             self._live.transient = not keep
             self._live.stop()
             self._live = None
+
+
+def _times(count: int) -> str:
+    return "" if count == 1 else f" ×{count}"
 
 
 def _load_shown(now: Loading) -> RenderableType:

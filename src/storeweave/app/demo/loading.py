@@ -12,8 +12,6 @@ from storeweave.app.demo.world import A, B, World
 from storeweave.engine.sweep import Listing
 
 LOOK_S = 0.1
-MOST_IDLE_S = 30.0
-"""A load in which nothing moves for so long has failed."""
 
 
 class _Watch:
@@ -48,8 +46,8 @@ class _Watch:
         )
 
 
-async def first_load(world: World, show: Callable[[Loading], None]) -> Loading:
-    """Load everything; how it ended. ``done`` False: it came to nothing within the deadline."""
+async def first_load(world: World, show: Callable[[Loading], None], idle_s: float) -> Loading:
+    """Load everything; how it ended. ``done`` False: nothing moved for ``idle_s``, or it ended too early."""
     watch = _Watch(world)
     load = asyncio.create_task(_load(world, watch))
     moved_at, last = world.clock.monotonic(), -1
@@ -60,7 +58,7 @@ async def first_load(world: World, show: Callable[[Loading], None]) -> Loading:
             show(now)
             if (progress := now.read + now.written) != last:
                 moved_at, last = world.clock.monotonic(), progress
-            elif world.clock.monotonic() - moved_at > MOST_IDLE_S:
+            elif world.clock.monotonic() - moved_at > idle_s:
                 return now
         await load
         final = watch.now(done=True)

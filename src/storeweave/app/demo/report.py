@@ -12,7 +12,7 @@ from math import ceil
 import msgspec
 
 from storeweave.app.demo.steps import Step
-from storeweave.app.demo.world import A, B, CHANNEL, World
+from storeweave.app.demo.world import CHANNEL, A, B, World
 from storeweave.connectors.bigcommerce.twin import BigCommerceTwin, Difference, compare_stores
 from storeweave.model.kinds import ConnectionName, Kind
 from storeweave.model.state import MarkState

@@ -27,7 +27,7 @@ from storeweave.app.demo.live import LiveView, can_be_live
 from storeweave.app.demo.loading import first_load
 from storeweave.app.demo.report import Report, agreement_report
 from storeweave.app.demo.staying import Houses, stay
-from storeweave.app.demo.steps import Step, play
+from storeweave.app.demo.steps import Patience, Step, play
 from storeweave.app.demo.troubles import troubled_life
 from storeweave.app.demo.view import CHAPTERS, Loading, PlainView, View
 from storeweave.app.demo.world import Ground, Through, World, open_world
@@ -116,6 +116,7 @@ async def demo(
     *,
     clock: Clock,
     pause_s: float = 0.0,
+    patience: Patience = Patience(),  # noqa: B008  a frozen value
     through: Through = lambda carrier: carrier,
     after: Callable[[World], Awaitable[None]] = _nothing_more,
 ) -> Document:
@@ -123,7 +124,7 @@ async def demo(
     async with open_world(folder, ground, clock=clock, through=through) as world:
         stock_up(world.a, choices.products, Random(choices.seed))
         work = asyncio.create_task(world.work(), name="world")
-        story = asyncio.create_task(_story(choices, view, world, pause_s, after), name="story")
+        story = asyncio.create_task(_story(choices, view, world, pause_s, patience, after), name="story")
         try:
             await asyncio.wait((work, story), return_when=asyncio.FIRST_COMPLETED)
             if not story.done():
@@ -136,19 +137,24 @@ async def demo(
 
 
 async def _story(
-    choices: Choices, view: View, world: World, pause_s: float, after: Callable[[World], Awaitable[None]]
+    choices: Choices,
+    view: View,
+    world: World,
+    pause_s: float,
+    patience: Patience,
+    after: Callable[[World], Awaitable[None]],
 ) -> Document:
     view.opening(choices.products)
     view.chapter(CHAPTERS[0])
     await world.pair()
-    load = await first_load(world, view.loading)
+    load = await first_load(world, view.loading, patience.load_s)
     steps: list[Step] = []
     if load.done:
         view.chapter(CHAPTERS[1])
         for life in (ordinary_life, troubled_life):
             for scene in life(world):
                 view.begins(scene)
-                step = await play(world, len(steps) + 1, scene)
+                step = await play(world, len(steps) + 1, scene, patience)
                 steps.append(step)
                 view.ended(step)
                 await world.clock.sleep(pause_s)

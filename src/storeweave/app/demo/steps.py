@@ -15,10 +15,20 @@ import msgspec
 from storeweave.app.demo.world import World
 from storeweave.twinkit.calls import CallLog
 
-DEADLINE_S = 12.0
 LOOK_S = 0.004
-REST_S = 4.0
-"""How long a step may take to come to rest (second looks, confirmations) after its effect was seen."""
+
+
+class Patience(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the demo waits before it calls something failed.
+
+    ``rest_s``: for second looks and confirmations after an effect was seen; what takes longer goes on beside the next
+    step. ``load_s``: a first load in which nothing moves for so long.
+    """
+
+    step_s: float = 12.0
+    rest_s: float = 4.0
+    load_s: float = 30.0
+
 
 Seen = Callable[[], bool | Awaitable[bool]]
 Deed = Callable[[], Awaitable[object] | object]
@@ -35,6 +45,14 @@ class Spent(msgspec.Struct, frozen=True, kw_only=True):
     def reads(self) -> int:
         return self.reads_a + self.reads_b
 
+    def __str__(self) -> str:
+        return f"{counted(self.writes_b, 'write')}, {counted(self.reads, 'read')}"
+
+
+def counted(count: int, thing: str) -> str:
+    """``1 write``, ``2 writes``."""
+    return f"{count} {thing}" if count == 1 else f"{count:,} {thing}s"
+
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one scene."""
@@ -43,7 +61,8 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     title: str
     detail: str
-    notice: str  # how the hub learned of it
+    notice: str  # how the hub learned of it: topics of webhooks, or what else made it look
+    webhooks: int
     written: str  # the write calls at B, by route
     ok: bool
     latency_ms: float | None
@@ -70,7 +89,6 @@ class Scene:
     timed: bool = True
     rests: bool = True  # False: it leaves work behind on purpose
     note: Callable[[], str | Awaitable[str]] | None = None
-    deadline_s: float = DEADLINE_S
 
 
 class Counting:
@@ -105,7 +123,7 @@ def _thing(path: str) -> str:
     return next((part for part in reversed(path.split("/")) if part and not part.startswith("{")), path)
 
 
-async def play(world: World, number: int, scene: Scene) -> Step:
+async def play(world: World, number: int, scene: Scene, patience: Patience) -> Step:
     """Let it happen, await its effect at B within the deadline, let the hub come to rest, and count."""
     counting = Counting(world)
     topics = len(world.inbox.topics)
@@ -114,22 +132,23 @@ async def play(world: World, number: int, scene: Scene) -> Step:
     if scene.nudge is not None:
         started = world.clock.monotonic()
         await _done(scene.nudge)
-    ok = await until(world, scene.seen, scene.deadline_s)
+    ok = await until(world, scene.seen, patience.step_s)
     took_s = world.clock.monotonic() - started
     if scene.rests:
-        await at_rest(world, REST_S)
+        await at_rest(world, patience.rest_s)
     note = ""
     if scene.note is not None:
         said = scene.note()
         note = await said if inspect.isawaitable(said) else said
     if not ok:
-        note = f"did not arrive within {scene.deadline_s:g} s{f'; {note}' if note else ''}"
+        note = f"did not arrive within {patience.step_s:g} s{f'; {note}' if note else ''}"
     return Step(
         number=number,
         name=scene.name,
         title=scene.title,
         detail=scene.detail,
         notice=scene.by or _told(world.inbox.topics[topics:]),
+        webhooks=len(world.inbox.topics) - topics,
         written=counting.writes(),
         ok=ok,
         latency_ms=round(took_s * 1000, 1) if scene.timed else None,

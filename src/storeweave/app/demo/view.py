@@ -7,7 +7,7 @@ from typing import Protocol, TextIO
 import msgspec
 
 from storeweave.app.demo.report import Report, Row
-from storeweave.app.demo.steps import Scene, Step
+from storeweave.app.demo.steps import Scene, Step, counted
 
 
 class Loading(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,10 +91,9 @@ class PlainView:
     def ended(self, step: Step) -> None:
         mark = "ok    " if step.ok else "FAILED"
         took = "" if step.latency_ms is None else f"{step.latency_ms:.0f} ms, "
-        told = f" <- {step.notice}" if step.notice else ""
         self._line(
-            f"{mark} {step.title}: {step.detail}{told} -> {step.written or 'no write'} "
-            f"({took}{step.calls.writes_b} writes, {step.calls.reads} reads)"
+            f"{mark} {step.title}: {step.detail} | {step.notice or 'not noticed'} | {step.written or 'no write'} "
+            f"({took}{step.calls})"
         )
         if step.note:
             self._line(f"         {step.note}")
@@ -134,8 +133,9 @@ def facts(report: Report) -> list[str]:
     a, b = report.calls["a"], report.calls["b"]
     told = [
         f"the hub's own verify pass: {report.hub_says}",
-        f"hidden in B, because A deleted them: {report.hidden} products",
-        f"calls: A {a.reads} reads; B {b.reads} reads, {b.writes} writes; too fast (429): {a.refused + b.refused}",
+        f"hidden in B, because A deleted them: {counted(report.hidden, 'product')}",
+        f"calls: A {counted(a.reads, 'read')}; B {counted(b.reads, 'read')}, {counted(b.writes, 'write')}",
+        f"answers that we were too fast (429): {a.refused + b.refused}",
         f"created twice: {len(report.made_twice)}; parked: {len(report.parked)}; held: {len(report.held)}",
     ]
     if report.latency.p50_ms is not None and report.latency.p99_ms is not None:
