@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import msgspec
+import pytest
 
 from storeweave.model.kinds import ConnectionName, Key, Kind, LaneName
 from storeweave.model.records import Cause, Event, Priority
@@ -105,6 +106,36 @@ async def test_what_is_marked_for_later_makes_a_notice_no_older_than_it_is(bench
     await bench.store.accept([notice(1, at=NOW, cause=Cause.SECOND_LOOK)])
     (mark,) = await bench.store.marks()
     assert mark.noticed_at == later(seconds=30)
+
+
+@pytest.mark.parametrize("look", [Cause.SECOND_LOOK, Cause.CONFIRM])
+@pytest.mark.parametrize("other", [Cause.SWEEP, Cause.DRIFT])
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize("look_first", [False, True])
+async def test_a_look_that_was_planned_for_later_keeps_its_time(
+    bench: Bench, look: Cause, other: Cause, together: bool, look_first: bool
+) -> None:
+    """A sweep that finds the same key would have it looked at too early, and nobody would look again."""
+    items = [notice(1, cause=look, due_at=later(seconds=20)), notice(1, cause=other)]
+    items = items if look_first else items[::-1]
+    for some in [items] if together else [[item] for item in items]:
+        await bench.store.accept(some)
+    (mark,) = await bench.store.marks()
+    assert (mark.cause, mark.due_at) == (look, later(seconds=20))
+
+
+async def test_of_two_planned_looks_the_later_one_serves_both(bench: Bench) -> None:
+    await bench.store.accept([notice(1, cause=Cause.SECOND_LOOK, due_at=later(seconds=20))])
+    await bench.store.accept([notice(1, cause=Cause.CONFIRM, due_at=later(seconds=9))])
+    (mark,) = await bench.store.marks()
+    assert (mark.cause, mark.due_at) == (Cause.SECOND_LOOK, later(seconds=20))
+
+
+async def test_news_do_not_wait_for_a_planned_look(bench: Bench) -> None:
+    await bench.store.accept([notice(1, cause=Cause.SECOND_LOOK, due_at=later(seconds=20))])
+    await bench.store.accept([notice(1)])
+    (mark,) = await bench.store.marks()
+    assert (mark.cause, mark.due_at) == (Cause.WEBHOOK, NOW)
 
 
 async def test_a_delete_stays_believable_until_the_key_was_looked_at(bench: Bench) -> None:
