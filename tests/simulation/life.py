@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
@@ -26,6 +27,7 @@ HABITS: Mapping[str, int] = {
     "rename_sku": 1,
     "burst": 2,
     "waver": 2,
+    "slip": 0,
 }
 """Edits, and how often each is made."""
 
@@ -94,6 +96,16 @@ class Merchant:
             low, high = Decimal("9.5"), Decimal("10.5")
             now = self.shop.records[Kind.PRODUCT][key].fields.get("price")
             self.shop.edit_product(key, price=high if now == low else low)
+
+    def slip(self) -> None:
+        """A price that nobody can mean, and a moment later the right one."""
+        if (key := self._any()) is not None:
+            self.shop.edit_product(key, price=Decimal(-1))
+            asyncio.get_running_loop().call_later(self.rng.uniform(0.0, 2.0), self._correct, key)
+
+    def _correct(self, key: Key) -> None:
+        if key in self.shop.records[Kind.PRODUCT]:
+            self.shop.edit_product(key, price=self._price())
 
     def rename(self) -> None:
         if (key := self._any()) is not None:

@@ -54,9 +54,11 @@ class Scene(msgspec.Struct, frozen=True, kw_only=True):
     pauses: int = 0
     pause_s: tuple[float, float] = (1.0, 15.0)
     latency_s: tuple[float, float] = (0.01, 0.4)
+    passes: int = 0  # full passes that somebody asks for in the middle of life
     sweep_at_end: bool = False
     polled: bool = False  # a feed instead of webhooks
     limit: int = 20  # of the brakes
+    loop_writes: int = 10_000  # of the brake on values that go to and fro; the merchant may waver
 
 
 SORTS: Mapping[str, int] = {
@@ -109,13 +111,13 @@ def _peculiarities(sort: str, rng: Random) -> dict[str, object]:
             "pauses": rng.randint(1, 4),
             "pause_s": rng.choice(((1.0, 15.0), (10.0, 90.0))),
         },
-        "silent": {"lost": 0.3, "sweep_at_end": True},
         "lagging": {"source_lag_s": 3.0, "destination_lag_s": 2.0, "replicas": rng.choice((1, 2))},
         "lossy": {"lossy": True, "sweep_at_end": rng.random() < 0.5},
         "feed": {"polled": True, "source_lag_s": rng.choice((0.0, 4.0)), "habits": {"delete": 0}, "span_s": 90.0},
+        "silent": {"lost": 0.3, "sweep_at_end": True, "passes": rng.randint(0, 3)},
         "lies": {"sweep_at_end": True, "span_s": 90.0},
         "wiped": many,
         "misprice": many,
-        "rival": {"fault_share": 0.0, "kills": 0, "cuts": 0, "span_s": 90.0, "source_lag_s": 0.0},
+        "rival": {"fault_share": 0.0, "kills": 0, "cuts": 0, "span_s": 90.0, "source_lag_s": 0.0, "loop_writes": 5},
     }
     return sorts.get(sort, {})

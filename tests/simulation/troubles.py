@@ -248,8 +248,8 @@ def _some_product(world: World) -> tuple[Key, set[str]]:
 
 
 def _names(world: World, key: Key) -> set[str]:
-    record = world.a.records[Kind.PRODUCT].get(key)
-    return {str(record.fields.get("sku") or record.fields["name"])} if record is not None else set()
+    """All SKUs (or names) that a product of the source ever had: the destination may still know an older one."""
+    return {e.identity for e in world.a.log.effects if e.kind is Kind.PRODUCT and e.key == key and e.identity}
 
 
 def _is_high(price: object) -> bool:

@@ -88,7 +88,9 @@ class World:
     store_mutant: StoreMutant | None = None
     source_mutant: SourceMutant | None = None
     cut_at: int | None = None
-    """The commit side at which the first process dies, counted from the start; for cutting everywhere."""
+    """The side of a commit at which a process dies, counted from the start; None: as the scene says."""
+    was_cut: bool = False
+    restless: bool = False
     trace: list[str] = field(default_factory=list)
 
     async def run(self) -> list[str]:
@@ -130,7 +132,13 @@ class World:
         self.faults = {s.name: FaultPlan(Random(rng.random()), _rates(scene)) for s in (self.a, self.b)}
         self.inline = Inline(before_commit=self._maybe_cut, after_commit=self._maybe_cut)
         self.raw_store = open_store("sqlite://", executor=self.inline, clock=self.clock)
-        brakes = BrakeLimits(deletes=scene.limit, deletes_share=0.0, values=scene.limit, values_share=0.0)
+        brakes = BrakeLimits(
+            deletes=scene.limit,
+            deletes_share=0.0,
+            values=scene.limit,
+            values_share=0.0,
+            loop_writes=scene.loop_writes,
+        )
         self.flow = FlowSpec(name=FLOW, source=SOURCE, destination=DESTINATION, brakes=brakes)
         self.ownership = Ownership()
         self.workers = [
@@ -222,7 +230,7 @@ class World:
             return
         self.cut_in -= 1
         if self.cut_in < 0:
-            self.cut_in = None
+            self.cut_in, self.was_cut = None, True
             self._die(self.active)
             self.note(f"cut {self.active.name} at {name}")
             raise PowerCut(name)
@@ -253,6 +261,7 @@ class World:
             events += [(self.rng.uniform(0, scene.span_s), what) for _ in range(times)]
         if self.trouble is not None:
             events.append((self.rng.uniform(0.3, 0.6) * scene.span_s, "trouble"))
+        events += [(self.rng.uniform(0, scene.span_s), "pass") for _ in range(scene.passes)]
         if scene.polled:
             events += [(at * POLL_S, "poll") for at in range(1, int(scene.span_s / POLL_S))]
         started = self.loop.time()
@@ -268,6 +277,8 @@ class World:
             await self.kill(worker)
         elif what == "cut" and self.cut_at is None:
             self.cut_in = self.rng.randint(0, 5)
+        elif what == "pass":
+            self.ask_for_full_pass()
         elif what == "poll":
             self._errand(lambda hub: hub.poll_all())
         elif what == "trouble" and self.trouble is not None:
@@ -362,10 +373,10 @@ class World:
                 await self.quiet()
 
     async def quiet(self) -> None:
-        """Until nothing is due and nothing can land any more."""
+        """Until nothing is due and nothing can land any more. A world that found no rest once is given up."""
         quiet_since: float | None = None
-        gives_up = self.loop.time() + 3 * 3600
-        while self.loop.time() < gives_up:
+        gives_up = self.loop.time() + 40 * 60
+        while self.loop.time() < gives_up and not self.restless:
             await asyncio.sleep(0.5)
             self._tick()
             busy = any(b.dirty + b.backing_off for b in at_once(self.raw_store.backlog(self.clock.now())))
@@ -375,7 +386,7 @@ class World:
                 quiet_since = self.loop.time()
             elif self.loop.time() - quiet_since > 5.0:
                 return
-        self.note("never quiet")
+        self.restless = True
 
     async def _judge(self) -> list[str]:
         lossy, trouble = self.scene.lossy, self.trouble
@@ -391,6 +402,8 @@ class World:
         wrong += wrongly_hidden(self.a, self.b)
         wrong += self.ownership.intruders(self.b.log.sendings)
         wrong += still_waiting(self, None)
+        if self.restless:
+            return [*wrong, "it never comes to rest"]
         before = len(self.b.log.effects)
         await self.full_pass(destination_too=True)
         await self.quiet()
