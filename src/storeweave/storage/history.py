@@ -44,7 +44,7 @@ RECENT = Statement(
     """
     select h.id, h.flow, h.kind, h.key, h.destination_key, h.op, h.detail, h.cause, h.notice, h.run, h.at, h.lag_ms
     from {rows} join history h on h.flow = r.flow and h.kind = r.kind and h.key = r.key
-    where h.at >= :since {among:h} and h.op not in ('link', 'unlink')
+    where h.at >= :since and h.op not in ('link', 'unlink')
     order by h.id
     """,
     rows="flow text, kind text, key text",

@@ -35,7 +35,7 @@ INSERT_NOTICES = Statement(
     rows="seq bigint, connection text, delivery_id text, kind text, key text, cause text, event text, topic text, "
     "happened_at bigint, received_at bigint, body_hash text",
 )
-STORED_NUMBERS = Statement("select seq from journal where seq {listed}", rows="seq bigint")
+STORED_NUMBERS = Statement("select seq from journal where seq in (select seq from {rows})", rows="seq bigint")
 
 _RANKS = " ".join(f"when '{cause.value}' then {rank}" for cause, rank in CAUSE_RANK.items())
 _LOOKS = frozenset({Cause.SECOND_LOOK.value, Cause.CONFIRM.value})

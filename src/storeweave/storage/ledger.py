@@ -40,7 +40,7 @@ TAKEN = Statement(
     """
     select c.flow, c.kind, c.destination_key, c.key, r.key from {rows} join crosswalk c
         on c.flow = r.flow and c.kind = r.kind and c.destination_key = r.destination_key
-    where c.key <> r.key {among:c:destination_key}
+    where c.key <> r.key
     """,
     rows="flow text, kind text, key text, destination_key text",
 )
@@ -61,7 +61,7 @@ UPSERT_LINKS = Statement(
 UPDATE_DIGESTS = Statement(
     """
     update crosswalk set source_digest = r.source_digest, destination_digest = r.destination_digest
-    from {rows} where crosswalk.flow = r.flow and crosswalk.kind = r.kind and crosswalk.key = r.key {among:crosswalk}
+    from {rows} where crosswalk.flow = r.flow and crosswalk.kind = r.kind and crosswalk.key = r.key
     """,
     rows="flow text, kind text, key text, source_digest text, destination_digest text",
 )
@@ -70,32 +70,34 @@ UPSERT_BASES = Statement(
     insert into base (flow, kind, key, written_at, body)
     select r.flow, r.kind, r.key, r.written_at, r.body
     from {rows} join crosswalk c on c.flow = r.flow and c.kind = r.kind and c.key = r.key
-    where true {among:c}
+    where true
     on conflict (flow, kind, key) do update set written_at = excluded.written_at, body = excluded.body
     """,
     rows="flow text, kind text, key text, written_at bigint, body bytea",
 )
 DELETE_LINKS = Statement(
-    "delete from crosswalk where (flow, kind, key) in (select flow, kind, key from {rows}) {among}", rows=_FLOW_KEY
+    "delete from crosswalk where (flow, kind, key) in (select flow, kind, key from {rows})", rows=_FLOW_KEY
 )
 DELETE_BASES = Statement(
-    "delete from base where (flow, kind, key) in (select flow, kind, key from {rows}) {among}", rows=_FLOW_KEY
+    "delete from base where (flow, kind, key) in (select flow, kind, key from {rows})", rows=_FLOW_KEY
 )
 BASES = Statement(
     """
     select c.flow, c.kind, c.key, c.destination_key, c.how, c.sku, c.title, c.linked_at,
         b.body, c.source_digest, c.destination_digest, b.written_at
     from crosswalk c join base b on b.flow = c.flow and b.kind = c.kind and b.key = c.key
-    where c.flow = :flow and c.kind = :kind and c.key {listed} and b.key {listed}
+    where (c.flow, c.kind, c.key) in (select :flow, :kind, key from {rows} {fence})
     """,
     rows="key text",
 )
 LINKS = Statement(
-    "select key, destination_key from crosswalk where flow = :flow and kind = :kind and key {listed}",
+    "select key, destination_key from crosswalk "
+    "where (flow, kind, key) in (select :flow, :kind, key from {rows} {fence})",
     rows="key text",
 )
 LINKS_BACK = Statement(
-    "select destination_key, key from crosswalk where flow = :flow and kind = :kind and destination_key {listed}",
+    "select destination_key, key from crosswalk "
+    "where (flow, kind, destination_key) in (select :flow, :kind, key from {rows} {fence})",
     rows="key text",
 )
 LINK_ROWS = f"select {LINK_COLUMNS} from crosswalk where {{where}} order by key limit :limit"
@@ -114,12 +116,12 @@ UPSERT_INTENTS = Statement(
     rows=_FLOW_KEY + ", matches text",
 )
 DELETE_INTENTS = Statement(
-    "delete from intent where (flow, kind, key) in (select flow, kind, key from {rows}) {among}", rows=_FLOW_KEY
+    "delete from intent where (flow, kind, key) in (select flow, kind, key from {rows})", rows=_FLOW_KEY
 )
 INTENTS = Statement(
     """
     select t.flow, t.kind, t.key, t.at, t.matches from {rows}
-    join intent t on t.flow = r.flow and t.kind = r.kind and t.key = r.key where true {among:t} order by t.flow, t.kind, t.key
+    join intent t on t.flow = r.flow and t.kind = r.kind and t.key = r.key order by t.flow, t.kind, t.key
     """,
     rows=_FLOW_KEY,
 )
@@ -133,11 +135,11 @@ UPSERT_TOMBSTONES = Statement(
     rows=_FLOW_KEY + ", destination_key text",
 )
 DELETE_TOMBSTONES = Statement(
-    "delete from tombstone where (flow, kind, key) in (select flow, kind, key from {rows}) {among}", rows=_FLOW_KEY
+    "delete from tombstone where (flow, kind, key) in (select flow, kind, key from {rows})", rows=_FLOW_KEY
 )
 TOMBSTONES = Statement(
     "select t.flow, t.kind, t.key from {rows} join tombstone t "
-    "on t.flow = r.flow and t.kind = r.kind and t.key = r.key where true {among:t} order by t.flow, t.kind, t.key",
+    "on t.flow = r.flow and t.kind = r.kind and t.key = r.key order by t.flow, t.kind, t.key",
     rows=_FLOW_KEY,
 )
 

@@ -11,27 +11,29 @@ from storeweave.storage.session import Session
 from storeweave.storage.statements import Statement
 
 DIGESTS = Statement(
-    "select key, source_digest from crosswalk where flow = :flow and kind = :kind and key {listed}",
+    "select key, source_digest from crosswalk "
+    "where (flow, kind, key) in (select :flow, :kind, key from {rows} {fence})",
     rows="key text",
 )
 DESTINATION_DIGESTS = Statement(
     # Left alone, SQLite walks the whole crosswalk in key order.
     """
     select destination_key, key, destination_digest from crosswalk {by_destination}
-    where flow = :flow and kind = :kind and destination_key {listed}
+    where (flow, kind, destination_key) in (select :flow, :kind, key from {rows} {fence})
     """,
     rows="key text",
     sqlite={"by_destination": "indexed by crosswalk_destination"},
     postgresql={"by_destination": ""},
 )
 LOCK_LINKS = Statement(
-    "select 1 from crosswalk where flow = :flow and kind = :kind and key {listed} order by key {for_update}",
+    "select 1 from crosswalk where (flow, kind, key) in (select :flow, :kind, key from {rows} {fence}) "
+    "order by key {for_update}",
     rows="key text",
 )
 SEEN = Statement(
     """
     update crosswalk set seen_run = :run, missing_since = null
-    where flow = :flow and kind = :kind and key {listed}
+    where (flow, kind, key) in (select :flow, :kind, key from {rows} {fence})
         and (coalesce(seen_run, 0) <> :run or missing_since is not null)
     """,
     rows="key text",
@@ -48,14 +50,14 @@ UNSEEN = Statement(
 MISSING = Statement(
     """
     update crosswalk set missing_since = :at
-    where flow = :flow and kind = :kind and key {listed} and missing_since is null
+    where (flow, kind, key) in (select :flow, :kind, key from {rows} {fence}) and missing_since is null
     """,
     rows="key text",
 )
 MISSING_SINCE = Statement(
     """
     select key, missing_since from crosswalk
-    where flow = :flow and kind = :kind and key {listed} and missing_since is not null
+    where (flow, kind, key) in (select :flow, :kind, key from {rows} {fence}) and missing_since is not null
     """,
     rows="key text",
 )

@@ -41,7 +41,7 @@ LANES_DUE = Statement(
 )
 LOCK_MARKS = Statement(
     "select 1 from {rows} join mark m on m.flow = r.flow and m.kind = r.kind and m.key = r.key "
-    "where true {among:m} order by m.flow, m.kind, m.key for update of m",
+    "order by m.flow, m.kind, m.key for update of m",
     rows="flow text, kind text, key text",
 )
 MOVE = Statement(
@@ -50,7 +50,7 @@ MOVE = Statement(
         attempts = case when :state = 'dirty' then 0 else mark.attempts end,
         reason_code = coalesce(:reason_code, mark.reason_code)
     from {rows}
-    where mark.flow = r.flow and mark.kind = r.kind and mark.key = r.key {among:mark}
+    where mark.flow = r.flow and mark.kind = r.kind and mark.key = r.key
     """,
     rows="flow text, kind text, key text",
 )

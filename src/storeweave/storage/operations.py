@@ -54,7 +54,7 @@ PUT_VALUE = Statement(
 )
 KEEP_VALUE = Statement("insert into value (name, value) values (:name, :value) on conflict (name) do nothing")
 HASHES = Statement(
-    "select token, hash from content_hash where connection = :connection and token {listed}",
+    "select token, hash from content_hash where (connection, token) in (select :connection, token from {rows} {fence})",
     rows="token text",
 )
 PUT_HASHES = Statement(

@@ -19,13 +19,13 @@ from storeweave.storage.statements import Statement
 OLD_NOTICES = Statement("select seq, received_at from journal where seq > :after order by seq limit :batch")
 DELETE_NOTICES = Statement(
     """
-    delete from journal where seq {listed}
+    delete from journal where seq in (select seq from {rows})
         and seq not in (select want from mark) and (kind, key) not in (select kind, key from mark)
     """,
     rows="seq bigint",
 )
 OLD_HISTORY = Statement("select id, at from history where id > :after order by id limit :batch")
-DELETE_HISTORY = Statement("delete from history where id {listed}", rows="id bigint")
+DELETE_HISTORY = Statement("delete from history where id in (select id from {rows})", rows="id bigint")
 DELETE_CONFLICTS = Statement(
     "delete from conflict where id in (select id from conflict where at < :before order by id limit :batch)"
 )

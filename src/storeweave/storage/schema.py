@@ -130,7 +130,8 @@ crosswalk = Table(
     Column("seen_run", BigInteger),
     Column("missing_since", At),
     PrimaryKeyConstraint("flow", "kind", "key"),
-    Index("crosswalk_destination", "flow", "kind", "destination_key", unique=True),
+    # Not in the order of the primary key: PostgreSQL would mistake one for the other.
+    Index("crosswalk_destination", "destination_key", "flow", "kind", unique=True),
     sqlite_with_rowid=False,
 )
 

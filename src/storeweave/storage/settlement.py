@@ -18,7 +18,7 @@ from storeweave.storage.session import Session
 from storeweave.storage.statements import Statement
 
 DELETE_DONE = Statement(
-    "delete from mark where (flow, kind, key, want) in (select flow, kind, key, want from {rows}) {among}",
+    "delete from mark where (flow, kind, key, want) in (select flow, kind, key, want from {rows})",
     rows="flow text, kind text, key text, want bigint",
 )
 UPDATE_FAILED = Statement(
@@ -27,14 +27,12 @@ UPDATE_FAILED = Statement(
         reason_code = r.reason_code, content = r.content, brake = r.brake, verify = (mark.verify or r.verify)
     from {rows}
     where mark.flow = r.flow and mark.kind = r.kind and mark.key = r.key and mark.want = r.want
-        {among:mark}
     """,
     rows="flow text, kind text, key text, want bigint, state text, due_at bigint, attempts integer, reason text, "
     "reason_code text, content text, brake bigint, verify boolean",
 )
 KEEP_DOUBT = Statement(
-    "update mark set verify = true from {rows} "
-    "where mark.flow = r.flow and mark.kind = r.kind and mark.key = r.key {among:mark}",
+    "update mark set verify = true from {rows} where mark.flow = r.flow and mark.kind = r.kind and mark.key = r.key",
     rows="flow text, kind text, key text",
 )
 

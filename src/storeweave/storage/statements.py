@@ -5,10 +5,9 @@ in one statement, ``{rows}``. The latter is a table ``r`` made of one parameter 
 arrays) and of one JSON parameter on SQLite (``json_each``), so that a batch of any size is one call into the database
 with the same text. JSON has no bytes: a statement with a ``bytea`` column is run once per row on SQLite.
 
-``{listed}`` says of a column that it is one of the rows, which have one column; ``{among:t}`` says once more of the
-table ``t`` what a join by flow, kind and key has said already. That is for PostgreSQL's planner alone: as long as it
-has no statistics it believes in tiny tables and would rather read one whole than look 250 keys up. All through a first
-load it has none, and 250 keys then take a second.
+PostgreSQL's planner believes in tiny tables as long as it has no statistics, which is all through a first load, and
+would rather read a whole kind than look 250 keys up. So nothing here gives it the choice: what is common to many keys
+is made part of each of them, behind a ``{fence}`` that it doesn't look through.
 
 Running them is ``session.py``; what they say is in the modules named for the trade.
 """
@@ -34,6 +33,7 @@ _WORDS: Mapping[DialectName, Mapping[str, str]] = {
         "contains": "instr",
         "now": f":{CLOCK}",
         "for_update": "",
+        "fence": "",
     },
     "postgresql": {
         "least": "least",
@@ -41,10 +41,10 @@ _WORDS: Mapping[DialectName, Mapping[str, str]] = {
         "contains": "strpos",
         "now": "(extract(epoch from clock_timestamp()) * 1000000)::bigint",
         "for_update": "for update",
+        "fence": "offset 0",
     },
 }
 _PARAMETER = re.compile(r"(?<![:\w]):([a-z_]+)")
-_AMONG = re.compile(r"\{among(?::(?P<table>\w+))?(?::(?P<key>\w+))?\}")
 _JSON_ROWS = "r_rows"
 _JSON = msgspec.json.Encoder()
 
@@ -111,12 +111,8 @@ class Statement:
 def _prepare(text: str, dialect: DialectName, columns: tuple[Column, ...], words: Mapping[str, str]) -> Prepared:
     row_by_row = dialect == "sqlite" and any(c.type == "bytea" for c in columns)
     sql = " ".join(text.split())
-    words = {**words, **_WORDS[dialect], "rows": _rows(dialect, columns, row_by_row)}
-    if len(columns) == 1:
-        words["listed"] = _listed(dialect, columns[0])
-    for word, meaning in words.items():
+    for word, meaning in {**words, **_WORDS[dialect], "rows": _rows(dialect, columns, row_by_row)}.items():
         sql = sql.replace("{" + word + "}", meaning)
-    sql = _AMONG.sub(lambda found: _among(dialect, found["table"], found["key"] or "key"), sql)
     reads_clock = f":{CLOCK}" in sql
     if dialect == "postgresql":
         sql = _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%"))
@@ -131,19 +127,6 @@ def _rows(dialect: DialectName, columns: tuple[Column, ...], row_by_row: bool) -
         return f"(select {', '.join(f':r_{c.name} as {c.name}' for c in columns)}) as r"
     fields = ", ".join(f"json_extract(value, '$[{i}]') as {c.name}" for i, c in enumerate(columns))
     return f"(select {fields} from json_each(:{_JSON_ROWS})) as r"
-
-
-def _listed(dialect: DialectName, column: Column) -> str:
-    if dialect == "postgresql":
-        return f"= any({_array(column.name, column.type)})"
-    return f"in (select json_extract(value, '$[0]') from json_each(:{_JSON_ROWS}))"
-
-
-def _among(dialect: DialectName, table: str | None, key: str) -> str:
-    if dialect == "sqlite":
-        return ""
-    of = f"{table}." if table else ""
-    return " ".join(f"and {of}{name} = any({_array(name, 'text')})" for name in ("flow", "kind", key))
 
 
 def _array(name: str, type_: str) -> str:

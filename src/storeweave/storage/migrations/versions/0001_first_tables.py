@@ -42,7 +42,7 @@ create table crosswalk (
     how text not null, sku {name}, title text not null, linked_at bigint not null,
     source_digest text not null, destination_digest text not null, seen_run bigint, missing_since bigint,
     primary key (flow, kind, key)) {clustered};
-create unique index crosswalk_destination on crosswalk (flow, kind, destination_key);
+create unique index crosswalk_destination on crosswalk (destination_key, flow, kind);
 
 create table base (
     flow {name} not null, kind {name} not null, key {name} not null, written_at bigint, body {bytes} not null,
