@@ -61,12 +61,14 @@ class Batch:
         self.permit = permit
         self.source: Connector = world.connectors[flow.source]
         self.destination: Connector = world.connectors[flow.destination]
-        self.results = Results(rng=world.rng, safety=world.safety, source=flow.source)
+        lag_s = self.destination.abilities.read_lag_s
+        self.results = Results(rng=world.rng, safety=world.safety, source=flow.source, lag_s=lag_s)
         self.fresh = fresh if fresh is not None else {}
         self.carry_out = carry_out
         self.show_hand = show_hand
         self.depth = depth
         self.blocked_on = flow.destination
+        self.sending = False  # a write is under way, or was when an error ended the batch
         self.gone: list[tuple[Mark, Link | None, Base | None]] = []
 
     @property
@@ -188,8 +190,10 @@ class Batch:
             fresh=self.fresh,
             depth=self.depth + 1,
         )
-        await carry_out(inner)
-        self.results.absorb(inner.results, gone=[(kind, m.key.key) for m, _, _ in inner.gone])
+        try:
+            await carry_out(inner)
+        finally:  # what was made is remembered, whatever came after it
+            self.results.absorb(inner.results, gone=[(kind, m.key.key) for m, _, _ in inner.gone])
 
     # --- what needs a closer look -----------------------------------------------------------------------------------
 
@@ -253,9 +257,7 @@ class Batch:
         kept = []
         for item in items:
             if item.was_there is not None and item.link is None:
-                reason = (
-                    f"somebody deleted {item.was_there} at the destination; `storeweave unlink` makes it again"
-                )
+                reason = f"somebody deleted {item.was_there} at the destination; `storeweave unlink` makes it again"
                 error = RefusedError(reason, code="deleted-there")
                 self.results.fail(item.mark, error, self.now, item.source.digest)
             else:

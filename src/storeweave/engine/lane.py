@@ -6,7 +6,7 @@ own code throws parks a key as a bug, and its neighbours go on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import timedelta
 from uuid import uuid4
 
@@ -22,8 +22,8 @@ from storeweave.engine.writing import carry_out
 from storeweave.model.errors import LaneBlockedError, LeaseLostError, RateLimitedError, TransientError
 from storeweave.model.flow import FlowSpec
 from storeweave.model.kinds import ConnectionName, FlowName, LaneName
-from storeweave.model.records import Cause, Notice
-from storeweave.model.state import Acceptance, ConnectionRow, Failed, Mark, MarkRequest
+from storeweave.model.records import Cause, FlowKey, Notice
+from storeweave.model.state import Acceptance, ConnectionRow, Failed, Mark, MarkRequest, MarkState
 
 log = structlog.get_logger(__name__)
 
@@ -61,6 +61,7 @@ class Lane:
         self._batch = _FIRST_BATCH
         self._read_failures = 0
         self._blocked_until: dict[ConnectionName, float] = {}
+        self._alone: set[FlowKey] = set()
 
     async def drain(self) -> float | None:
         """Work until nothing is due; seconds until there may be more, None when nothing is waiting."""
@@ -98,7 +99,7 @@ class Lane:
             marks = await store.due(self.name, now, 1 if self._breaker.is_open else self._batch)
             if not marks:
                 return None
-            group = _first_group(marks)
+            group = _first_group(marks, self._alone)
             started = clock.monotonic()
             results = await self._one_batch(mine, group)
             if not await store.settle(mine.hold, results.settlement()):
@@ -112,31 +113,30 @@ class Lane:
         flow = self._flows.get(marks[0].key.flow)
         if flow is None:
             return self._homeless(marks)
-        blocked = self._blocked_until.get(flow.source, 0.0) - self._world.clock.monotonic()
-        if blocked > 0:
-            wait_s = max(blocked, _SHORTEST_WAIT_S)
-            return self._postpone(flow, marks, wait_s, f"connection {flow.source} is blocked", "blocked")
         permit = mine.probe if self._breaker.is_open else mine.permit
         batch = Batch(self._world, flow, marks[0].key.kind, marks, permit, carry_out=carry_out, show_hand=mine.renew)
         batch.results.worked = [m.key for m in marks]
+        blocked = self._blocked_until.get(flow.source, 0.0) - self._world.clock.monotonic()
+        if blocked > 0:
+            wait_s = max(blocked, _SHORTEST_WAIT_S)
+            return self._postpone(batch, marks, wait_s, f"connection {flow.source} is blocked", "blocked")
         try:
             await carry_out(batch)
         except LeaseLostError:
-            # Whatever was sent is not recorded: the keys stay dirty and the destination is looked at next time.
-            results = self._postpone(flow, marks, 0.0, "the lease ended in the middle", "lease", verify=True)
-            results.worked = [m.key for m in marks]
-            await self._world.store.settle(mine.hold, results.settlement())
+            # What was sent last is not recorded: those keys stay dirty, and the destination is looked at next time.
+            self._postpone(batch, marks, 0.0, "the lease ended in the middle", "lease", verify=True)
+            await self._world.store.settle(mine.hold, batch.results.settlement())
             raise
         except LaneBlockedError as error:
             return await self._block(batch, marks, error)
         except RateLimitedError as error:
-            results = self._postpone(flow, marks, error.wait_s or 1.0, str(error), error.code, counted=False)
-            results.limited_s = error.wait_s or 1.0
-            return results
+            batch.results.limited_s = error.wait_s or 1.0
+            return self._postpone(batch, marks, error.wait_s or 1.0, str(error), error.code)
         except TransientError as error:
             return self._read_failed(batch, marks, error)
         except Exception as error:  # noqa: BLE001 - the lane's door: our own mistakes park a key, not the lane
-            return await self._bug(mine, flow, marks, error)
+            return self._bug(batch, marks, error)
+        self._alone.difference_update(m.key for m in marks)
         self._read_failures = 0
         return batch.results
 
@@ -160,6 +160,10 @@ class Lane:
                 )
             )
         await self._world.store.accept(items)
+        lag_s = max(self._world.connectors[self._flows[k.flow].destination].abilities.read_lag_s for k in keys)
+        if lag_s:  # and what it wrote last may not be shown yet
+            due_at = now + timedelta(seconds=lag_s * 1.2)
+            await self._world.store.mark_state(keys, MarkState.DIRTY, due_at=due_at)
         log.info("lane.taken-over", lane=self.name, confirm=len(keys))
 
     def _landing_s(self, flow: FlowSpec) -> float:
@@ -198,7 +202,7 @@ class Lane:
         if wait_s is None:  # no longer than until the next probe, which this batch may be
             wait_s = backoff_s(self._read_failures, self._world.rng, cap_s=self._probe_s)
         self._read_failures += 1
-        results = self._postpone(batch.flow, marks, wait_s, str(error), error.code, counted=False)
+        results = self._postpone(batch, marks, wait_s, str(error), error.code)
         if batch.blocked_on == batch.flow.destination:
             results.transient = min(self._read_failures, len(marks))
         elif self._read_failures > 1:
@@ -206,19 +210,12 @@ class Lane:
         return results
 
     def _postpone(
-        self,
-        flow: FlowSpec,
-        marks: Sequence[Mark],
-        wait_s: float,
-        reason: str,
-        code: str,
-        *,
-        counted: bool = False,
-        verify: bool = False,
+        self, batch: Batch, marks: Sequence[Mark], wait_s: float, reason: str, code: str, *, verify: bool = False
     ) -> Results:
-        results = Results(rng=self._world.rng, safety=self._world.safety, source=flow.source)
-        for mark in marks:
-            results.later(mark, self._world.clock.now(), wait_s, reason, code, counted=counted, verify=verify)
+        """Whatever has no verdict yet is tried again in ``wait_s``, without an attempt on its account."""
+        results, now = batch.results, self._world.clock.now()
+        for mark in results.undecided(marks):
+            results.later(mark, now, wait_s, reason, code, counted=False, verify=verify or batch.sending)
         return results
 
     def _homeless(self, marks: Sequence[Mark]) -> Results:
@@ -232,7 +229,7 @@ class Lane:
     async def _block(self, batch: Batch, marks: Sequence[Mark], error: LaneBlockedError) -> Results:
         """Credentials, plan or scope: the connection waits for a person, and is tried now and then."""
         clock, name = self._world.clock, batch.blocked_on
-        results = self._postpone(batch.flow, marks, _RECHECK_S, str(error), "blocked")
+        results = self._postpone(batch, marks, _RECHECK_S, str(error), "blocked")
         if name == batch.flow.destination:
             results.blocked = error
         else:
@@ -256,22 +253,18 @@ class Lane:
                 )
             )
 
-    async def _bug(self, mine: HeldLane, flow: FlowSpec, marks: Sequence[Mark], error: Exception) -> Results:
-        """Our own mistake. Find the key it belongs to by taking them one by one."""
-        if len(marks) == 1 or not self._world.safety.neighbours_go_on:
+    def _bug(self, batch: Batch, marks: Sequence[Mark], error: Exception) -> Results:
+        """Our own mistake. Whose it is, shows when those that have no verdict yet are taken one by one."""
+        results, rest = batch.results, batch.results.undecided(marks)
+        if len(rest) == 1 or not self._world.safety.neighbours_go_on:
             trace = uuid4().hex[:12]
-            log.error("key.bug", lane=self.name, key=marks[0].key.key, trace=trace, exc_info=error)
-            results = Results(rng=self._world.rng, safety=self._world.safety, source=flow.source)
-            for mark in marks:
+            log.error("key.bug", lane=self.name, key=rest[0].key.key if rest else "", trace=trace, exc_info=error)
+            for mark in rest:
                 results.bug(mark, error, self._world.clock.now(), trace)
             return results
-        merged = Results(rng=self._world.rng, safety=self._world.safety, source=flow.source)
-        for mark in marks:
-            single = await self._one_batch(mine, [mark])
-            if not await self._world.store.settle(mine.hold, single.settlement()):
-                raise LeaseLostError(f"lane {self.name} has another owner now")
-            merged.written += single.written
-        return merged
+        self._alone.update(m.key for m in rest)
+        reason = "a mistake of ours ended the batch it was in"
+        return self._postpone(batch, marks, 0.0, reason, "bug-nearby", verify=batch.sending)
 
     def _adapt(self, took_s: float, keys: int) -> None:
         """Batches of a second or three: a change of price does not wait behind an hour of first uploads."""
@@ -285,7 +278,12 @@ class Lane:
         return None if due is None else max(0.0, (due - self._world.clock.now()).total_seconds())
 
 
-def _first_group(marks: Sequence[Mark]) -> list[Mark]:
-    """The leading marks of one flow and kind; the store's order has put what is referred to first."""
+def _first_group(marks: Sequence[Mark], alone: Set[FlowKey]) -> list[Mark]:
+    """The leading marks of one flow and kind; the store's order has put what is referred to first.
+
+    ``alone`` are keys to be taken by themselves: one of them makes our own code stumble.
+    """
     first = marks[0].key
-    return [m for m in marks if (m.key.flow, m.key.kind) == (first.flow, first.kind)]
+    if first in alone:
+        return [marks[0]]
+    return [m for m in marks if (m.key.flow, m.key.kind) == (first.flow, first.kind) and m.key not in alone]

@@ -43,6 +43,7 @@ class Results:
     rng: Random
     safety: SafetyRules
     source: ConnectionName
+    lag_s: float = 0.0  # of the destination's reads: no look at a doubtful write is of use before
     bases: list[BaseUpdate] = field(default_factory=list)
     unlinked: list[FlowKey] = field(default_factory=list)
     tombstones: list[tuple[FlowKey, Key | None]] = field(default_factory=list)
@@ -59,6 +60,11 @@ class Results:
     limited_s: float = 0.0
     dangling: set[tuple[Kind, Key]] = field(default_factory=set)  # referred to, but gone at the source
     refused_references: dict[FlowKey, str] = field(default_factory=dict)
+
+    def undecided(self, marks: Sequence[Mark]) -> list[Mark]:
+        """Those that have no verdict yet."""
+        decided = {d.key for d in self.finished} | {f.key for f in self.failed}
+        return [m for m in marks if m.key not in decided]
 
     def settlement(self) -> Settlement:
         """All of it, for the store."""
@@ -173,11 +179,13 @@ class Results:
         counted: bool = True,
         verify: bool = False,
     ) -> None:
-        """Still dirty; try again in ``wait_s``.
+        """Still dirty; try again in ``wait_s``, or when the destination shows what may have been written.
 
         The next try is the second look. A notice of its own would make the key due at once and forget its attempts.
         """
         self.again = [a for a in self.again if a.notice.cause is not Cause.SECOND_LOOK or a.marks[0].key != mark.key]
+        if verify and self.lag_s:
+            wait_s = max(wait_s, self.lag_s * 1.2)
         self.failed.append(
             Failed(
                 key=mark.key,

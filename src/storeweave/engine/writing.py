@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 
 from storeweave.engine.backoff import backoff_s
@@ -26,7 +26,8 @@ _IDENTITY = frozenset({"name", "sku", "parent"})
 async def carry_out(batch: Batch) -> None:
     """Plan and write one batch; every key of it has a verdict in ``batch.results`` afterwards.
 
-    Raises what concerns the whole batch before anything was written (a failed read, a lost lease).
+    Raises what concerns the whole batch (a failed read, a lost lease, a refused account). Then the keys that were
+    settled before have their verdicts, and ``batch.sending`` says whether the others may have been written.
     """
     items = await _guarded(batch, await batch.plan())
     graves = await burials(batch)
@@ -37,18 +38,19 @@ async def carry_out(batch: Batch) -> None:
     creates = [i for i in items if i.there is None]
     first_tries = await _open_intents(batch, creates)
     updates = [i for i in items if i.there is not None]
-    outcomes = await _send(batch, [g.change for g in graves], Priority.DELETE)
-    for grave in graves:
-        settle_burial(batch, grave, outcomes[grave.change.ref])
+    by_ref = {g.mark.key.key: g for g in graves}
+    async for ref, outcome in _send(batch, [g.change for g in graves], Priority.DELETE):
+        settle_burial(batch, by_ref[ref], outcome)
     for some, priority in (
         (_urgent(updates), Priority.PRICE),
         (_calm(updates), Priority.NORMAL),
         (creates, Priority.NORMAL),
     ):
-        outcomes = await _send(batch, [change_of(i) for i in some], priority)
-        for item in some:
-            _settle(batch, item, outcomes[item.key.key])
-            if _certainly_not_made(item, outcomes[item.key.key]) and item.key in first_tries:
+        items_by_ref = {i.key.key: i for i in some}
+        async for ref, outcome in _send(batch, [change_of(i) for i in some], priority):
+            item = items_by_ref[ref]
+            _settle(batch, item, outcome)
+            if _certainly_not_made(item, outcome) and item.key in first_tries:
                 batch.results.intents_done.append(item.key)
 
 
@@ -167,16 +169,17 @@ async def _recent_writes(batch: Batch, items: Sequence[Item]) -> Mapping[FlowKey
     return await batch.world.store.recent_writes(asked, since) if asked else {}
 
 
-async def _send(batch: Batch, changes: Sequence[Change], priority: Priority) -> dict[Key, Outcome]:
+async def _send(batch: Batch, changes: Sequence[Change], priority: Priority) -> AsyncIterator[tuple[Key, Outcome]]:
+    """Write in calls of the size that the connector takes; each answer is settled before the next call."""
     size = batch.destination.abilities.kinds[batch.kind].write_batch
-    outcomes: dict[Key, Outcome] = {}
     for start in range(0, len(changes), size):
         some = changes[start : start + size]
-        outcomes.update(await batch.destination.write(batch.kind, some, batch.permit(priority)))
-    for change in changes:
-        if change.ref not in outcomes:
-            outcomes[change.ref] = Outcome(error=UnknownOutcomeError("the connector gave no outcome for this change"))
-    return outcomes
+        batch.sending = True
+        outcomes = await batch.destination.write(batch.kind, some, batch.permit(priority))
+        batch.sending = False
+        for change in some:
+            unknown = UnknownOutcomeError("the connector gave no outcome for this change")
+            yield change.ref, outcomes.get(change.ref, Outcome(error=unknown))
 
 
 def _settle(batch: Batch, item: Item, outcome: Outcome) -> None:
