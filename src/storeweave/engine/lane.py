@@ -164,6 +164,7 @@ class Lane:
         if lag_s:  # and what it wrote last may not be shown yet
             due_at = now + timedelta(seconds=lag_s * 1.2)
             await self._world.store.mark_state(keys, MarkState.DIRTY, due_at=due_at)
+        await mine.renew([])  # the marks remember them now; else they would be put off at every turn
         log.info("lane.taken-over", lane=self.name, confirm=len(keys))
 
     def _landing_s(self, flow: FlowSpec) -> float:

@@ -137,7 +137,8 @@ async def _undo_kind(
             )
             restored = tuple(line.path for line in change.lines)
             results.append(Undone(key=key, title=link.title, restored=restored, left=left))
-        await world.store.settle(lane.hold, Settlement(bases=settlement_bases, history=history))
+        answered = [row.key for row in history]  # no longer in hand; what had no answer is, and will be looked at
+        await world.store.settle(lane.hold, Settlement(bases=settlement_bases, history=history, worked=answered))
     return results
 
 
