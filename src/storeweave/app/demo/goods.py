@@ -17,7 +17,8 @@ REMNANTS = tuple(f"REM-{number:02d}" for number in range(1, 31))
 """Goods that are sold off together."""
 ORDINARY = 8
 """How many further goods the story needs from the catalogue."""
-FEWEST_PRODUCTS = len(REMNANTS) + 3 + 3 * ORDINARY
+FEWEST_PRODUCTS = 80
+"""With fewer, the sell-off would halve the shop, and the hub would rightly doubt every listing after it."""
 
 COLOURS, SIZES = ("Indigo", "Madder", "Weld", "Walnut", "Undyed"), ("S", "M", "L", "XL")
 ROOM, THROWS, LOOMS, TERRACE = "Weaving room", "Weaving room > Throws", "Weaving room > Looms", "Terrace"
@@ -25,7 +26,15 @@ BRAND = "Heddle & Daughters"
 
 
 def stock_up(twin: BigCommerceTwin, products: int, rng: Random) -> None:
-    """Fill the store with exactly so many products (at least FEWEST_PRODUCTS)."""
+    """Fill the store with exactly so many products (at least FEWEST_PRODUCTS). Readers see all of it at once."""
+    lag_s, twin.shop.lag.lag_s = twin.shop.lag.lag_s, 0.0
+    try:
+        _stock_up(twin, products, rng)
+    finally:
+        twin.shop.lag.lag_s = lag_s
+
+
+def _stock_up(twin: BigCommerceTwin, products: int, rng: Random) -> None:
     merchant = twin.merchant
     figures = Figures(
         products=products - len(REMNANTS) - 3, mean_images=1.5, giants=False, without_sku=0.0, listed=0.85
