@@ -121,15 +121,15 @@ async def test_a_database_in_memory_is_ours_alone() -> None:
 
 
 @pytest.mark.postgres
-async def test_postgresql_gives_no_proof_of_being_alone(postgres_url: str) -> None:
-    store = open_store(postgres_url, exclusive=True)
+async def test_postgresql_gives_no_proof_of_being_alone(empty_postgres_url: str) -> None:
+    store = open_store(empty_postgres_url, exclusive=True)
     assert not store.exclusive
     await store.close()
 
 
 @pytest.mark.postgres
-async def test_several_hubs_share_one_postgresql_in_schemas_of_their_own(postgres_url: str) -> None:
-    first, second = open_store(postgres_url, schema="first"), open_store(postgres_url, schema="second")
+async def test_several_hubs_share_one_postgresql_in_schemas_of_their_own(empty_postgres_url: str) -> None:
+    first, second = open_store(empty_postgres_url, schema="first"), open_store(empty_postgres_url, schema="second")
     await first.accept([notice(1)])
     assert await second.marks() == []
     await first.close()

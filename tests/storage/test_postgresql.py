@@ -78,9 +78,9 @@ asyncio.run(main())
 
 
 @pytest.fixture
-async def stores(postgres_url: str) -> AsyncIterator[tuple[SqlStore, SqlStore]]:
+async def stores(empty_postgres_url: str) -> AsyncIterator[tuple[SqlStore, SqlStore]]:
     """Two processes, as far as the database can tell."""
-    first, second = open_store(postgres_url), open_store(postgres_url)
+    first, second = open_store(empty_postgres_url), open_store(empty_postgres_url)
     yield first, second
     await first.close()
     await second.close()
@@ -100,18 +100,18 @@ def run_processes(program: str, url: str, names: list[str]) -> None:
             child.kill()
 
 
-def test_two_processes_are_never_in_one_lane_together(postgres_url: str) -> None:
-    asyncio.run(open_store(postgres_url).close())
-    run_processes(CONTEND, postgres_url, ["one", "two"])
-    with psycopg.connect(postgres_url) as connection:
+def test_two_processes_are_never_in_one_lane_together(empty_postgres_url: str) -> None:
+    asyncio.run(open_store(empty_postgres_url).close())
+    run_processes(CONTEND, empty_postgres_url, ["one", "two"])
+    with psycopg.connect(empty_postgres_url) as connection:
         row = connection.execute("select value from storeweave.value where name = 'count'").fetchone()
     assert row == ("80",)
 
 
-def test_accepting_and_settling_the_same_keys_from_many_sides_ends(postgres_url: str) -> None:
-    asyncio.run(open_store(postgres_url).close())
-    run_processes(STORM, postgres_url, ["1", "2", "3"])
-    with psycopg.connect(postgres_url) as connection:
+def test_accepting_and_settling_the_same_keys_from_many_sides_ends(empty_postgres_url: str) -> None:
+    asyncio.run(open_store(empty_postgres_url).close())
+    run_processes(STORM, empty_postgres_url, ["1", "2", "3"])
+    with psycopg.connect(empty_postgres_url) as connection:
         (deadlocks,) = connection.execute(
             "select deadlocks from pg_stat_database where datname = current_database()"
         ).fetchone() or (None,)
@@ -282,12 +282,12 @@ async def test_a_deadlock_is_resolved_by_doing_one_side_again(stores: tuple[SqlS
     assert len(await first.journal_tail()) == 6
 
 
-async def test_lease_times_are_the_databases(stores: tuple[SqlStore, SqlStore], postgres_url: str) -> None:
+async def test_lease_times_are_the_databases(stores: tuple[SqlStore, SqlStore], empty_postgres_url: str) -> None:
     first, second = stores
     second._clock = ImpatientClock()
     assert await first.take_lane(LANE, "me", 60) is not None
     assert await second.take_lane(LANE, "you", 60) is None
-    with psycopg.connect(postgres_url, autocommit=True) as connection:
+    with psycopg.connect(empty_postgres_url, autocommit=True) as connection:
         row = connection.execute(
             "select lease_until - extract(epoch from clock_timestamp()) * 1000000 from storeweave.lane"
         ).fetchone()

@@ -112,8 +112,8 @@ async def keep_and_purge(folder: Path, *, compact: bool = False) -> None:
 
 
 @pytest.mark.postgres
-async def test_postgresql_can_be_compacted_too(postgres_url: str) -> None:
-    store = open_store(postgres_url)
+async def test_postgresql_can_be_compacted_too(empty_postgres_url: str) -> None:
+    store = open_store(empty_postgres_url)
     await store.put_value("a", "1")
     await store.compact()
     assert await store.get_value("a") == "1"

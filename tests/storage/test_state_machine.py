@@ -292,8 +292,8 @@ def test_no_notice_is_lost_and_none_is_done_twice_on_sqlite() -> None:
 
 
 @pytest.mark.postgres
-def test_no_notice_is_lost_and_none_is_done_twice_on_postgresql(postgres_url: str) -> None:
-    prove(postgres_url, examples=25)
+def test_no_notice_is_lost_and_none_is_done_twice_on_postgresql(empty_postgres_url: str) -> None:
+    prove(empty_postgres_url, examples=25)
 
 
 def _without_want() -> tuple[object, str, Statement]:
