@@ -66,18 +66,19 @@ async def test_an_answer_that_is_none_is_no_proof_of_a_delete(fault: Fault) -> N
     assert visible(stage) == {"T-1"}
 
 
+@pytest.mark.parametrize("destination_too", [False, True])
 @virtually
-async def test_one_listing_without_a_record_proves_nothing_and_two_in_a_row_do() -> None:
+async def test_one_listing_without_a_record_proves_nothing_and_two_in_a_row_do(destination_too: bool) -> None:
     stage = Stage()
     keys = [stage.product(f"T-{n}") for n in range(8)]
-    await stage.full()
+    await stage.full(destination_too=destination_too)
     stage.a.hooks.forget(stage.hear)
     stage.a.delete_product(keys[0])
-    await stage.full()
-    await stage.full()  # at the same moment: still one observation
+    await stage.full(destination_too=destination_too)
+    await stage.full(destination_too=destination_too)  # a moment later: still one observation
     assert "T-0" in visible(stage)
     await stage.wait(11 * MINUTE_S)
-    await stage.full()
+    await stage.full(destination_too=destination_too)
     assert "T-0" not in visible(stage)
 
 

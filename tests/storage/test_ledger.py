@@ -1,6 +1,7 @@
 """Bases and the crosswalk come back as they were stored; listings are compared with them quickly."""
 
 from datetime import datetime
+from decimal import Decimal
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -35,6 +36,7 @@ async def test_a_newer_base_replaces_the_older_and_keeps_the_link(bench: Bench) 
         lossy={"name": "cup", "variants/12/sku": "X"},
         links={"variants": {"12": "34"}},
         held={"description": None},
+        doubts={"price": Decimal("9.5"), "categories": frozenset({"1"})},
         source_digest=b"s",
         destination_digest=b"d",
         written_at=later(hours=1),
@@ -161,6 +163,14 @@ async def test_an_intent_says_since_when_and_under_which_names(bench: Bench) -> 
     assert set(await bench.store.intents([key(1), key(2)])) == {key(2)}
 
 
+async def test_intents_that_are_open_for_long_are_found(bench: Bench) -> None:
+    await bench.store.open_intents({key(1): (), key(2): ()}, NOW)
+    await bench.store.open_intents({key(3): (), key("b", Kind.BRAND): ()}, later(hours=1))
+    assert list(await bench.store.open_intents_since(FLOW, P, later(minutes=1))) == ["1", "2"]
+    assert list(await bench.store.open_intents_since(FLOW, P, later(hours=2))) == ["1", "2", "3"]
+    assert list(await bench.store.open_intents_since(FLOW, P, NOW)) == []
+
+
 async def test_a_tombstone_goes_when_the_key_is_linked_again(bench: Bench) -> None:
     await bench.store.put_bases(Settlement(tombstones=[(key(1), Key("d1")), (key(2), None), (key(1), None)]))
     assert list(await bench.store.is_tombstone([key(2), key(1), key(3)])) == [key(1), key(2)]
@@ -178,6 +188,19 @@ async def test_keys_that_a_listing_lacked_are_known(bench: Bench) -> None:
     assert list(await bench.store.unseen(FLOW, P, run)) == []
     other = await bench.store.start_run(FLOW, "full", later(seconds=2))
     assert len(await bench.store.unseen(FLOW, P, other)) == 5
+
+
+async def test_what_the_destination_still_shows_may_be_missing_at_the_source(bench: Bench) -> None:
+    """Both listings of one run are told apart, and only the source's ends an absence."""
+    await put(bench, *[base_update(n) for n in range(3)])
+    run = await bench.store.start_run(FLOW, "sweep", later(seconds=1))
+    await bench.store.seen(FLOW, P, [Key("0"), Key("1")], run)
+    await bench.store.missing_once(FLOW, P, [Key("2")], NOW)
+    assert len(await bench.store.unseen(FLOW, P, run, there=True)) == 3
+    await bench.store.seen(FLOW, P, [Key("1"), Key("2")], run, there=True)
+    assert list(await bench.store.unseen(FLOW, P, run, there=True)) == ["0"]
+    assert list(await bench.store.unseen(FLOW, P, run)) == ["2"]
+    assert await bench.store.missing_once(FLOW, P, [Key("2")], later(hours=1)) == {"2": NOW}
 
 
 async def test_a_key_linked_during_a_pass_was_not_missed_by_it(bench: Bench) -> None:

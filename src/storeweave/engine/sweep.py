@@ -164,7 +164,7 @@ class Sweep:
         found.complete = total is None or found.records >= total
         if found.complete:
             after: Key | None = None
-            while absent := await self._store.unseen(self._flow.name, kind, run, after=after):
+            while absent := await self._store.unseen(self._flow.name, kind, run, after=after, there=True):
                 after = absent[-1]
                 found.absent += len(absent)
                 await self._mark(kind, absent, run, Cause.DRIFT, verify=True)
@@ -178,7 +178,7 @@ class Sweep:
         found.extra += len(page.records) - len(owners)
         doubtful = [r for r in page.records if r.key in owners and (not r.digest or known[r.key][1] != r.digest)]
         found.agree += len(owners) - len(doubtful)
-        await self._store.seen(flow.name, kind, list(owners.values()), run)
+        await self._store.seen(flow.name, kind, list(owners.values()), run, there=True)
         bases = await self._store.bases(flow.name, kind, [owners[r.key] for r in doubtful])
         drifted, learned = [], []
         for record in doubtful:

@@ -150,13 +150,20 @@ class LedgerStore(Protocol):
     ) -> Mapping[Key, tuple[Key, bytes]]:
         """By destination key: (source key, digest of the destination's record at the time of the base)."""
 
-    async def seen(self, flow: FlowName, kind: Kind, keys: Sequence[Key], run: int) -> None:
-        """These linked source keys were in the listing of that run."""
+    async def seen(self, flow: FlowName, kind: Kind, keys: Sequence[Key], run: int, *, there: bool = False) -> None:
+        """These linked source keys were in the source's listing of that run; ``there``: in the destination's."""
 
     async def unseen(
-        self, flow: FlowName, kind: Kind, run: int, *, after: Key | None = None, limit: int = 1000
+        self,
+        flow: FlowName,
+        kind: Kind,
+        run: int,
+        *,
+        after: Key | None = None,
+        limit: int = 1000,
+        there: bool = False,
     ) -> Sequence[Key]:
-        """Linked source keys that were not in the listing of that run."""
+        """Linked source keys that were not in that listing of that run."""
 
     async def missing_once(
         self, flow: FlowName, kind: Kind, keys: Sequence[Key], at: datetime

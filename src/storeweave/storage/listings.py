@@ -38,15 +38,23 @@ SEEN = Statement(
     """,
     rows="key text",
 )
-UNSEEN = Statement(
+SEEN_THERE = Statement(
+    # Apart from the other: a record that the destination still shows may be missing at the source all the same.
     """
+    update crosswalk set seen_there_run = :run
+    where (flow, kind, key) in (select :flow, :kind, key from {rows} {fence}) and coalesce(seen_there_run, 0) <> :run
+    """,
+    rows="key text",
+)
+_UNSEEN = """
     select key from crosswalk
     where flow = :flow and kind = :kind and key > :after
-        and coalesce(seen_run, 0) <> :run
+        and coalesce({column}, 0) <> :run
         and not exists (select 1 from run where run.id = :run and run.started_at <= crosswalk.linked_at)
     order by key limit :limit
     """
-)
+UNSEEN = Statement(_UNSEEN.replace("{column}", "seen_run"))
+UNSEEN_THERE = Statement(_UNSEEN.replace("{column}", "seen_there_run"))
 MISSING = Statement(
     """
     update crosswalk set missing_since = :at
@@ -77,15 +85,19 @@ def destination_digests(
     return {Key(theirs): (Key(ours), bytes.fromhex(digest)) for theirs, ours, digest in rows}
 
 
-def seen(session: Session, flow: FlowName, kind: Kind, keys: Sequence[Key], run: int) -> None:
-    """These keys were in the listing of that run."""
+def seen(session: Session, flow: FlowName, kind: Kind, keys: Sequence[Key], run: int, there: bool) -> None:
+    """These keys were in the source's listing of that run, or their records in the destination's."""
     _lock(session, flow, kind, keys)
-    session.run(SEEN, _keys(keys), flow=flow, kind=kind.value, run=run)
+    session.run(SEEN_THERE if there else SEEN, _keys(keys), flow=flow, kind=kind.value, run=run)
 
 
-def unseen(session: Session, flow: FlowName, kind: Kind, run: int, after: Key | None, limit: int) -> list[Key]:
+def unseen(
+    session: Session, flow: FlowName, kind: Kind, run: int, after: Key | None, limit: int, there: bool
+) -> list[Key]:
     """Linked keys that were not; those linked since the run started had no chance to be, and are left out."""
-    rows = session.rows(UNSEEN, flow=flow, kind=kind.value, run=run, after=after or "", limit=limit)
+    rows = session.rows(
+        UNSEEN_THERE if there else UNSEEN, flow=flow, kind=kind.value, run=run, after=after or "", limit=limit
+    )
     return [Key(key) for (key,) in rows]
 
 

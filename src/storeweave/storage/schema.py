@@ -128,6 +128,7 @@ crosswalk = Table(
     Column("source_digest", Text, nullable=False),
     Column("destination_digest", Text, nullable=False),
     Column("seen_run", BigInteger),
+    Column("seen_there_run", BigInteger),
     Column("missing_since", At),
     PrimaryKeyConstraint("flow", "kind", "key"),
     # Not in the order of the primary key: PostgreSQL would mistake one for the other.

@@ -222,13 +222,20 @@ class SqlStore:
     ) -> Mapping[Key, tuple[Key, bytes]]:
         return await self._read(listings.destination_digests, flow, kind, keys)
 
-    async def seen(self, flow: FlowName, kind: Kind, keys: Sequence[Key], run: int) -> None:
-        await self._write(listings.seen, flow, kind, keys, run)
+    async def seen(self, flow: FlowName, kind: Kind, keys: Sequence[Key], run: int, *, there: bool = False) -> None:
+        await self._write(listings.seen, flow, kind, keys, run, there)
 
     async def unseen(
-        self, flow: FlowName, kind: Kind, run: int, *, after: Key | None = None, limit: int = 1000
+        self,
+        flow: FlowName,
+        kind: Kind,
+        run: int,
+        *,
+        after: Key | None = None,
+        limit: int = 1000,
+        there: bool = False,
     ) -> Sequence[Key]:
-        return await self._read(listings.unseen, flow, kind, run, after, limit)
+        return await self._read(listings.unseen, flow, kind, run, after, limit, there)
 
     async def missing_once(
         self, flow: FlowName, kind: Kind, keys: Sequence[Key], at: datetime
