@@ -40,7 +40,8 @@ def differences(a: MemoryShop, b: MemoryShop, *, lossy: bool, excused: Collectio
     """What the destination would have to change; products called as ``excused`` do not count."""
     truth = a.truth(lossy=Lossy() if lossy else None)
     found = compare(truth, b.truth(), hidden_is_gone=True)
-    return [line for line in found if line.removeprefix("product ").split(":")[0].split(" / ")[0] not in excused]
+    names = {*excused, *(name.strip() for name in excused)}
+    return [line for line in found if line.removeprefix("product ").split(":")[0].split(" / ")[0] not in names]
 
 
 def created_twice(b: MemoryShop) -> list[str]:
