@@ -25,7 +25,7 @@ PIP_QUIET := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_
 COMPILE := pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help setup demo test check format bench crash sim lock clean
+.PHONY: help setup demo test check format docs bench crash sim lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,17 +38,21 @@ demo: $(READY) ## two twin stores come to agreement on screen; no account, no ne
 test: $(READY) ## the tests (TEST_ARGS='-k lane')
 	@$(BIN)/python -m pytest $(TEST_ARGS)
 
-check: $(READY) ## format, lint, types, imports, lock, changelog
+check: $(READY) ## format, lint, types, imports, lock, changelog, docs
 	@echo "== format"; $(BIN)/ruff format --check .
 	@echo "== lint"; $(BIN)/ruff check .
 	@echo "== types"; $(BIN)/mypy
 	@echo "== imports"; $(BIN)/lint-imports
 	@echo "== lock"; $(BIN)/python -m tools.lock
 	@echo "== changelog"; $(BIN)/python -m tools.changelog
+	@echo "== docs"; $(BIN)/python -m tools.docs_reference --check
 
 format: $(READY) ## put the code into its usual form
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format .
+
+docs: $(READY) ## write docs/reference from the code
+	@$(BIN)/python -m tools.docs_reference
 
 bench: $(READY) ## measure; SIZE=small takes two minutes, SIZE=full an hour
 	@$(BIN)/python -m bench --size $(SIZE) $(BENCH_ARGS)

@@ -37,7 +37,7 @@ class BigCommerceSettings(BaseModel):
         description="Category tree to read and write; default: read all, write the default channel's",
     )
     currency: str | None = Field(default=None, min_length=3, max_length=3, description="Default: what the store says")
-    request_timeout_s: float = Field(default=30.0, gt=0, le=300)
+    request_timeout_s: float = Field(default=30.0, gt=0, le=300, description="Deadline of one call")
     concurrency: int = Field(default=4, ge=1, le=32, description="Calls under way at once")
     read_lag_s: float = Field(default=2.0, ge=0, le=300, description="How long reads may lag behind writes")
     late_landing_s: float = Field(
