@@ -224,3 +224,24 @@ async def test_work_outside_of_transactions_that_fails_tells_its_caller(file_url
         await store._executor.outside(fail)
     await store.put_value("a", "1")
     await store.close()
+
+
+async def test_a_program_beside_the_serving_one_gets_its_turn(file_url: str) -> None:
+    serving = open_store(file_url, exclusive=True)
+    beside = open_store(file_url)
+    busy = True
+
+    async def flood(worker: int) -> None:
+        n = 0
+        while busy:
+            await serving.accept([notice(f"{worker}-{n}")])
+            n += 1
+
+    floods = [asyncio.create_task(flood(worker)) for worker in range(8)]
+    for n in range(20):
+        await beside.put_value(f"v{n}", "1")
+        assert await serving.get_value(f"v{n}") == "1"
+    busy = False
+    await asyncio.gather(*floods)
+    await beside.close()
+    await serving.close()

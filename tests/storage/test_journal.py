@@ -1,13 +1,18 @@
 """Notices are kept once, and make marks that merge (semantics 3.1, "Accept")."""
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storeweave.model.kinds import ConnectionName, Key, Kind, LaneName
 from storeweave.model.records import Cause, Event, Priority
 from storeweave.model.state import Acceptance, Done, Failed, MarkRequest, MarkState, Settlement
+from storeweave.storage import Inline, open_store
 from tests.storage.samples import LANE, NOW, SHOP, Bench, key, later, names, notice
 
 
@@ -112,16 +117,16 @@ async def test_what_is_marked_for_later_makes_a_notice_no_older_than_it_is(bench
 @pytest.mark.parametrize("other", [Cause.SWEEP, Cause.DRIFT])
 @pytest.mark.parametrize("together", [False, True])
 @pytest.mark.parametrize("look_first", [False, True])
-async def test_a_look_that_was_planned_for_later_keeps_its_time(
+async def test_a_sweep_that_meets_a_planned_look_has_it_planned_anew(
     bench: Bench, look: Cause, other: Cause, together: bool, look_first: bool
 ) -> None:
-    """A sweep that finds the same key would have it looked at too early, and nobody would look again."""
+    """It makes the key due at once, which is too early for the look; and after a sweep nobody would look again."""
     items = [notice(1, cause=look, due_at=later(seconds=20)), notice(1, cause=other)]
     items = items if look_first else items[::-1]
     for some in [items] if together else [[item] for item in items]:
         await bench.store.accept(some)
     (mark,) = await bench.store.marks()
-    assert (mark.cause, mark.due_at) == (look, later(seconds=20))
+    assert (mark.cause, mark.due_at) == (Cause.RETRY, NOW)
 
 
 async def test_of_two_planned_looks_the_later_one_serves_both(bench: Bench) -> None:
@@ -218,3 +223,33 @@ async def test_thousands_of_notices_are_one_call(bench: Bench) -> None:
     numbers = await bench.store.accept([notice(n % 1500, delivery_id=f"d{n}") for n in range(3000)])
     assert len(set(numbers)) == 3000
     assert len(await bench.store.due(LANE, NOW, 5000)) == 1500
+
+
+told = st.fixed_dictionaries(
+    {
+        "at": st.integers(0, 5).map(lambda s: later(seconds=s)),
+        "due_at": st.integers(0, 9).map(lambda s: later(seconds=s)),
+        "cause": st.sampled_from(Cause),
+        "event": st.sampled_from(Event),
+        "priority": st.sampled_from(Priority),
+        "verify": st.booleans(),
+        "happened_at": st.none() | st.integers(-5, 5).map(lambda s: later(seconds=s)),
+        "run": st.none() | st.integers(1, 3),
+    }
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(said=st.lists(told, min_size=2, max_size=5))
+def test_notices_merge_in_one_call_as_they_do_one_by_one(said: list[dict[str, Any]]) -> None:
+    asyncio.run(compare_ways(said))
+
+
+async def compare_ways(said: list[dict[str, Any]]) -> None:
+    store = open_store("sqlite://", executor=Inline())
+    for one in said:
+        await store.accept([notice("apart", **one)])
+    await store.accept([notice("together", **one) for one in said])
+    apart, together = [msgspec.structs.replace(mark, key=key(1), want=1) for mark in await store.marks()]
+    await store.close()
+    assert apart == together

@@ -26,14 +26,12 @@ OPEN = Statement(
     """
 )
 OPENED = Statement("select id from brake where flow = :flow and guard = :guard and closed_at is null")
-LIST_OPEN = Statement(
-    "select id, flow, guard, opened_at, message from brake where closed_at is null order by id {for_update}"
-)
+LIST_OPEN = Statement("select id, flow, guard, opened_at, message from brake where closed_at is null order by id")
 LOCK_OPEN = Statement("select id from brake where id = :brake and closed_at is null {for_update}")
 CLOSE = Statement("update brake set closed_at = :at where id = :brake")
-HELD = Statement(
-    "select flow, kind, key from mark where brake = :brake and state = 'held' order by flow, kind, key {for_update}"
-)
+_HELD = "select flow, kind, key from mark where brake = :brake and state = 'held' order by flow, kind, key"
+HELD = Statement(_HELD)
+LOCK_HELD = Statement(_HELD + " {for_update}")
 LET_PASS = Statement(
     """
     update mark set state = 'dirty', due_at = :now, attempts = 0, allowed_brake = :brake, brake = null
@@ -59,7 +57,7 @@ def listed(session: Session) -> list[BrakeRow]:
 
 def _brake_row(session: Session, row: Columns) -> BrakeRow:
     number, flow, guard, opened_at, message = row
-    held = _held(session, number)
+    held = _keys(session.rows(HELD, brake=number))
     return BrakeRow(
         id=number,
         flow=flow,
@@ -74,8 +72,7 @@ def _brake_row(session: Session, row: Columns) -> BrakeRow:
 
 def release(session: Session, brake: int, count: int, list_hash: str, now: datetime) -> int:
     """Let what is held pass, if it still is what was shown."""
-    _lock(session, brake)
-    held = _held(session, brake)
+    held = _lock(session, brake)
     if (len(held), _list_hash(held)) != (count, list_hash):
         raise RefusedError(
             f"brake {brake} holds {len(held)} keys ({_list_hash(held)}) now, not the {count} ({list_hash}) that were "
@@ -90,20 +87,20 @@ def release(session: Session, brake: int, count: int, list_hash: str, now: datet
 def drop(session: Session, brake: int) -> int:
     """Give up what is held."""
     _lock(session, brake)
-    _held(session, brake)
     dropped = session.run(DROP, brake=brake)
     session.run(CLOSE, brake=brake, at=session.now_us)
     return dropped
 
 
-def _lock(session: Session, brake: int) -> None:
+def _lock(session: Session, brake: int) -> list[tuple[str, str, str]]:
+    """Keep an open brake and what it holds from changing until the end of the transaction; the keys it holds."""
     if session.row(LOCK_OPEN, brake=brake) is None:
         raise RefusedError(f"there is no open brake {brake}; list the brakes again", code="no-brake")
+    return _keys(session.rows(LOCK_HELD, brake=brake))
 
 
-def _held(session: Session, brake: int) -> list[tuple[str, str, str]]:
-    """The keys, locked in key order on PostgreSQL."""
-    return [(flow, kind, key) for flow, kind, key in session.rows(HELD, brake=brake)]
+def _keys(rows: Sequence[Columns]) -> list[tuple[str, str, str]]:
+    return [(flow, kind, key) for flow, kind, key in rows]
 
 
 def _list_hash(held: Sequence[tuple[str, str, str]]) -> str:

@@ -39,9 +39,10 @@ STORED_NUMBERS = Statement("select seq from journal where seq in (select seq fro
 
 _RANKS = " ".join(f"when '{cause.value}' then {rank}" for cause, rank in CAUSE_RANK.items())
 _LOOKS = frozenset({Cause.SECOND_LOOK.value, Cause.CONFIRM.value})
-"""Causes whose time is their point: a look before it proves nothing."""
+"""Causes whose time is their point: of two such looks the later one serves both."""
 _PATIENT = frozenset({Cause.SWEEP.value, Cause.DRIFT.value, Cause.REFERENCE.value})
-"""Causes that may wait for such a look. Any other makes the key due at once, and then the look is planned anew."""
+"""Causes after which nobody looks again. One that meets a planned look brings it forward, so it has to be planned anew:
+the two together count as a retry, which asks for all looks afterwards."""
 _RANK_OF = {
     "looks": ", ".join(f"'{cause}'" for cause in sorted(_LOOKS)),
     "patient": ", ".join(f"'{cause}'" for cause in sorted(_PATIENT)),
@@ -64,12 +65,8 @@ UPSERT_MARKS = Statement(
         lane = excluded.lane,
         want = {new_want},
         state = 'dirty',
-        due_at = case
-            when mark.state = 'dirty' and mark.cause in ({looks}) and excluded.cause in ({looks})
-                then {greatest}(mark.due_at, excluded.due_at)
-            when mark.state = 'dirty' and mark.cause in ({looks}) and excluded.cause in ({patient}) then mark.due_at
-            when mark.state = 'dirty' and mark.cause in ({patient}) and excluded.cause in ({looks})
-                then excluded.due_at
+        due_at = case when mark.state = 'dirty' and mark.cause in ({looks}) and excluded.cause in ({looks})
+            then {greatest}(mark.due_at, excluded.due_at)
             else {least}(mark.due_at, excluded.due_at) end,
         first_at = case when mark.state = 'dirty' then mark.first_at else excluded.first_at end,
         noticed_at = {greatest}(mark.noticed_at, excluded.noticed_at),
@@ -77,7 +74,10 @@ UPSERT_MARKS = Statement(
             else {greatest}(mark.happened_at, excluded.happened_at) end,
         attempts = 0,
         priority_rank = {least}(mark.priority_rank, excluded.priority_rank),
-        cause = case when mark.state <> 'dirty' or {rank_new} <= {rank_old} then excluded.cause else mark.cause end,
+        cause = case
+            when mark.state = 'dirty' and mark.cause in ({looks}) and excluded.cause in ({patient})
+                or mark.state = 'dirty' and mark.cause in ({patient}) and excluded.cause in ({looks}) then 'retry'
+            when mark.state <> 'dirty' or {rank_new} <= {rank_old} then excluded.cause else mark.cause end,
         deleted = (mark.deleted or excluded.deleted),
         verify = (mark.verify or excluded.verify),
         run = coalesce(excluded.run, mark.run),
@@ -187,7 +187,7 @@ class _MarkRow(NamedTuple):
             noticed_at=max(self.noticed_at, older.noticed_at),
             happened_at=_latest_known(self.happened_at, older.happened_at),
             priority_rank=min(self.priority_rank, older.priority_rank),
-            cause=min(self.cause, older.cause, key=_CAUSE_RANK.__getitem__),
+            cause=_cause(self, older),
             deleted=self.deleted or older.deleted,
             verify=self.verify or older.verify,
             run=older.run if self.run is None else self.run,
@@ -195,11 +195,15 @@ class _MarkRow(NamedTuple):
 
 
 def _due(newer: _MarkRow, older: _MarkRow) -> int:
-    """When the two together are due: a look keeps its time, all else makes haste."""
-    looks = [row.due_at for row in (newer, older) if row.cause in _LOOKS]
-    if looks and {newer.cause, older.cause} <= _LOOKS | _PATIENT:
-        return max(looks)
-    return min(newer.due_at, older.due_at)
+    both_look = {newer.cause, older.cause} <= _LOOKS
+    return max(newer.due_at, older.due_at) if both_look else min(newer.due_at, older.due_at)
+
+
+def _cause(newer: _MarkRow, older: _MarkRow) -> str:
+    causes = {newer.cause, older.cause}
+    if causes & _LOOKS and causes & _PATIENT:
+        return Cause.RETRY.value
+    return min(newer.cause, older.cause, key=_CAUSE_RANK.__getitem__)
 
 
 _CAUSE_RANK = {cause.value: rank for cause, rank in CAUSE_RANK.items()}

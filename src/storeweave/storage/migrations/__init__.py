@@ -9,9 +9,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
 from sqlalchemy import inspect
 from sqlalchemy.engine import Connection, Engine
 
@@ -49,6 +46,11 @@ def upgrade(engine: Engine, schema: str | None = None) -> None:
         at, target = current(connection), newest()
         if at == target:
             return
+        # Imported here: most starts have nothing to do, and Alembic takes longer to load than that takes.
+        from alembic import command
+        from alembic.config import Config
+        from alembic.util import CommandError
+
         config = Config(attributes={"connection": connection})
         config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
         config.set_main_option("path_separator", "os")
