@@ -219,7 +219,7 @@ async def test_health_and_readiness_are_open_to_everybody() -> None:
 
     async with stage(synced=False) as world:
         async with client(world, token="x", peer=("192.0.2.7", 1)) as http:
-            assert (await http.get("/healthz")).json() == {"status": "ok"}
+            assert (await http.get("/healthz")).json() == {"status": "ok", "hub": ""}
             assert (await http.get("/readyz")).status_code == 200
         for check, words in ((lame, "lanes"), (cut_off, "database")):
             async with client(world, ready=check) as http:

@@ -38,24 +38,28 @@ def create_api(
     token: Secret | None = None,
     ready: Ready = always_ready,
     answered: Mapping[tuple[str, int], int] | None = None,
+    identity: str = "",
 ) -> ASGIApp:
-    """The guarded application. ``answered`` are the webhook door's counts, for the metrics."""
+    """The guarded application.
+
+    ``answered`` are the webhook door's counts, for the metrics; ``identity`` tells commands whose server this is.
+    """
     app: FastAPI = FastAPIOffline(
         title="Storeweave", version=__version__, description=DESCRIPTION, redoc_url=None, openapi_url="/openapi.json"
     )
     add_problem_handlers(app)
     app.include_router(api_router(port))
-    app.include_router(_operation(port, ready, Metrics(answered)))
+    app.include_router(_operation(port, ready, Metrics(answered), identity))
     return Gatekeeper(app, token)
 
 
-def _operation(port: HubPort, ready: Ready, metrics: Metrics) -> APIRouter:
+def _operation(port: HubPort, ready: Ready, metrics: Metrics, identity: str) -> APIRouter:
     router = APIRouter(tags=["operation"])
 
     @router.get("/healthz")
     async def healthz() -> dict[str, str]:
         """This process answers."""
-        return {"status": "ok"}
+        return {"status": "ok", "hub": identity}
 
     @router.get("/readyz", responses={503: {"description": "Not ready, and why"}})
     async def readyz() -> JSONResponse:

@@ -19,7 +19,7 @@ class Metrics:
 
     def __init__(self, answered: Mapping[tuple[str, int], int] | None = None) -> None:
         """``answered`` are the webhook door's counts."""
-        self._answered = answered or {}
+        self._answered = answered if answered is not None else {}
         self._process = CollectorRegistry(auto_describe=False)
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
@@ -49,9 +49,8 @@ def families(status: Status, parked: Mapping[tuple[str, str], int]) -> Iterator[
     linked = GaugeMetricFamily("storeweave_linked_records", "Records known on both sides", labels=["flow", "kind"])
     lag = GaugeMetricFamily("storeweave_lag_seconds", "Age of the oldest key that is not done", labels=["flow"])
     for flow in status.flows:
-        working = flow.dirty - flow.backing_off
         for state, count in (
-            ("dirty", working),
+            ("dirty", flow.dirty),
             ("backing_off", flow.backing_off),
             ("parked", flow.parked),
             ("held", flow.held),

@@ -6,6 +6,7 @@ by progress; the list of changes is cut off at a number, the counts are whole.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -46,6 +47,7 @@ class Planner:
         self._guards: Counter[str] = Counter()
         self._changes: list[PlannedChange] = []
         self._brakes: list[str] = []
+        self._digest = hashlib.blake2b(digest_size=8)
         self._permit = Permit(priority=Priority.SWEEP)
 
     async def run(self) -> PlanShown:
@@ -60,6 +62,7 @@ class Planner:
             changes=self._changes,
             cut_off=sum(n for name, n in self._counts.items() if not name.endswith(".equal")) > len(self._changes),
             brakes=self._brakes,
+            digest=self._digest.hexdigest(),
         )
 
     async def _kind(self, kind: Kind) -> set[Key]:
@@ -136,6 +139,7 @@ class Planner:
 
     def _add(self, change: PlannedChange) -> None:
         self._counts[f"{change.kind}.{change.op}"] += 1
+        self._digest.update(change.model_dump_json().encode())
         if len(self._changes) < self._most:
             self._changes.append(change)
 

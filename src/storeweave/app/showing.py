@@ -41,6 +41,7 @@ def item_row(key: FlowKey, link: Link | None, mark: Mark | None) -> ItemRow:
         reason_code=mark.reason_code if mark else None,
         due_at=mark.due_at if mark and mark.state is not MarkState.HELD else None,
         attempts=mark.attempts if mark else 0,
+        cause=mark.cause if mark else None,
     )
 
 

@@ -28,8 +28,8 @@ class FlowStatus(Shown):
     destination: str
     kinds: list[str]
     linked: dict[str, int] = Field(description="Records known on both sides, by kind.")
-    dirty: int = Field(description="Keys that wait or are worked on.")
-    backing_off: int = Field(description="Of those, keys that failed and wait for the next try.")
+    dirty: int = Field(description="Keys that are worked on, or soon will be.")
+    backing_off: int = Field(description="Keys that failed and wait for the next try.")
     parked: int = Field(description="Keys that need a person or new content.")
     held: int = Field(description="Keys held by a brake.")
     oldest_at: datetime | None = Field(description="Since when the oldest key is dirty.")
@@ -80,6 +80,7 @@ class ItemRow(Shown):
     reason_code: str | None = None
     due_at: datetime | None = Field(default=None, description="When it is looked at next.")
     attempts: int = 0
+    cause: str | None = Field(default=None, description="Why it is looked at: webhook, sweep, second-look, ...")
 
 
 class ItemPage(Shown):
@@ -262,6 +263,7 @@ class PlanShown(Shown):
     changes: list[PlannedChange]
     cut_off: bool = False
     brakes: list[str] = Field(default=[], description="Guards that would trip, in words.")
+    digest: str = Field(default="", description="Changes when the plan does; `apply --plan` wants it.")
 
 
 class UndoneShown(Shown):

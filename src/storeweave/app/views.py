@@ -350,9 +350,9 @@ def _verdict(flows: Sequence[FlowStatus], connections: Sequence[ConnectionStatus
         return "nothing configured"
     if brakes or any(f.parked for f in flows) or any(c.state in {"blocked", "read-only"} for c in connections):
         return "needs a person"
-    if any(f.dirty > f.backing_off for f in flows):
+    if any(f.dirty for f in flows):
         return "working"
-    return "waiting" if any(f.dirty for f in flows) else "in agreement"
+    return "waiting" if any(f.backing_off for f in flows) else "in agreement"
 
 
 def _page(limit: int) -> int:

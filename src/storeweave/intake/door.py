@@ -102,8 +102,12 @@ class Door:
         *,
         inner: ASGIApp | None = None,
         most_body_bytes: int = MOST_BODY_BYTES,
+        answered: Counter[tuple[str, int]] | None = None,
     ) -> None:
-        """``gates`` is looked at for every notice, so that its owner may change it while we run."""
+        """``gates`` is looked at for every notice, so that its owner may change it while we run.
+
+        ``answered`` counts answers by connection ("" when it is unknown) and status; 499: the sender went away.
+        """
         self._gates = gates
         self._accept = accept
         self._clock = clock
@@ -111,8 +115,7 @@ class Door:
         self._most_body_bytes = most_body_bytes
         self._nobodys = (secrets.token_bytes(32),)
         self._told_at: dict[str, float] = {}
-        self.answered: Counter[tuple[str, int]] = Counter()
-        """Answers by connection ("" when it is unknown) and status; 499: the sender went away."""
+        self.answered: Counter[tuple[str, int]] = Counter() if answered is None else answered
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
