@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -29,7 +31,7 @@ from storeweave.connectors.bigcommerce.connector import BigCommerce
 from storeweave.connectors.bigcommerce.settings import BigCommerceSettings
 from storeweave.connectors.bigcommerce.twin import Token
 from storeweave.engine.budget import Purse
-from storeweave.intake.door import Door, Gate, hook_url
+from storeweave.intake.door import PREFIX, Door, Gate, hook_url
 from storeweave.model.errors import StoreweaveError
 from storeweave.model.flow import Deletes, FlowSpec
 from storeweave.model.kinds import ConnectionName, FlowName
@@ -77,6 +79,33 @@ def answering_before_the_commit(accept: Accept) -> Accept:
     return promised
 
 
+class Mortal:
+    """The door, in a process that dies at the instant when its n-th acknowledgement has left: the sharpest moment."""
+
+    def __init__(self, door: Door) -> None:
+        self._door = door
+        self.answers_left: int | None = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        is_webhook = scope["type"] == "http" and scope["path"].startswith(PREFIX)
+        await self._door(scope, receive, self._counted(send) if is_webhook else send)
+
+    def _counted(self, send: Any) -> Any:
+        acknowledges = False
+
+        async def counted(message: Any) -> None:
+            nonlocal acknowledges
+            await send(message)
+            if message["type"] == "http.response.start":
+                acknowledges = message["status"] == 200
+            elif acknowledges and self.answers_left is not None:
+                self.answers_left -= 1
+                if self.answers_left <= 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        return counted
+
+
 MUTANTS: dict[str, Callable[[Accept], Accept]] = {
     "": lambda accept: accept,
     "ack-before-commit": answering_before_the_commit,
@@ -116,7 +145,8 @@ class Life:
         )
         accept = MUTANTS[order.mutant](self.hub.journal.accept)
         gates = {str(A): Gate((SECRET.encode(),), self.connectors[A])}
-        self.door = Door(gates, accept, self._clock, inner=self._status)
+        self.door = Door(gates, accept, self._clock, inner=self._inner)
+        self.mortal = Mortal(self.door)
 
     def _connector(self, name: ConnectionName, url: str) -> BigCommerce:
         order = self._order
@@ -145,7 +175,7 @@ class Life:
             group = await stack.enter_async_context(asyncio.TaskGroup())
             group.create_task(self.hub.run(ticking=False), name="hub")
             group.create_task(self._begin(), name="begin")
-            await _Server(self.door, self._order.port).serve()
+            await _Server(self.mortal, self._order.port).serve()
 
     async def _begin(self) -> None:
         """What has to be done once, and again in each life until it is done."""
@@ -173,9 +203,11 @@ class Life:
             return False
         return True
 
-    async def _status(self, scope: Any, receive: Any, send: Any) -> None:
-        """What the hub believes, for whoever waits for it."""
-        del scope, receive
+    async def _inner(self, scope: Any, receive: Any, send: Any) -> None:
+        """``/status``: what the hub believes, for whoever waits for it. ``/die/N``: at the N-th acknowledgement."""
+        del receive
+        if scope["path"].startswith("/die/"):
+            self.mortal.answers_left = int(scope["path"].removeprefix("/die/"))
         backlog = await self.store.backlog(self._clock.now())
         told = {
             "life": self._order.life,
@@ -194,9 +226,9 @@ class Life:
 class _Server(uvicorn.Server):
     """The door on a socket; says when it is open."""
 
-    def __init__(self, door: Door, port: int) -> None:
+    def __init__(self, app: Mortal, port: int) -> None:
         config = uvicorn.Config(
-            door,
+            app,
             host="127.0.0.1",
             port=port,
             lifespan="off",

@@ -2,12 +2,12 @@
 
 Two stores run as processes of their own; both spoil their calls by a plan from a seed (refusals, 429, broken and silent
 lines, errors after the effect, effects that land late, torn answers). The hub starts with nothing, makes its first full
-pass over cold keys, takes webhooks in at its door, and is killed again and again: at any moment, while it starts, just
-when a webhook was acknowledged, just before and just after a write took effect. It is started again at once. The
-merchant of store A goes on working all the time.
+pass over cold keys, takes webhooks in at its door, and is killed again and again: at any moment, at birth, the instant
+after an answer of its door has left, when that acknowledgement arrives, at a write's arrival and at its effect. It is
+started again at once. The merchant of store A goes on working all the time.
 
-What counts as caught up: the last kill comes when the cold keys are there, amid a burst of edits. At that moment the
-calls stop going wrong. From the start of the next life until the last write that brings the stores to agreement may
+What counts as caught up: the last kill comes when the cold keys are there, amid a burst of webhooks. At that moment
+the calls stop going wrong. From the start of the next life until the last write that brings the stores to agreement may
 pass ``CAUGHT_UP_S``, start-up included. How fast the lives before worked again, under fire, is measured and printed.
 The last line printed is the verdict.
 """
@@ -37,6 +37,8 @@ from tests.crash.verdict import Verdict, judged
 
 BURST = 100
 HOOKS = 13
+KINDS = ("any", "birth", "answer", "ack", "arrival", "effect")
+SHARES = (45, 15, 10, 6, 12, 12)
 MISHAPS = Mishaps(doubled=0.05, delayed=0.1, delay_s=(0.1, 1.0), reordered=0.1)
 LATE_S, SLOW_S = (0.1, 1.2), (0.1, 1.2)
 
@@ -54,6 +56,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     edit_every_s: float = 0.2
     limit_s: float = 900.0
 
+    @property
+    def bursts(self) -> int:
+        """How many of the kills come amid a burst of webhooks, when the cold keys are there."""
+        return min(self.kills, max(3, self.kills // 20))
+
 
 class Run:
     """One run on its way."""
@@ -64,6 +71,8 @@ class Run:
         self.rng = random.Random(plan.seed)
         self.kills = 0
         self.how: dict[str, int] = {}
+        self.stage = "the start"
+        self.is_over = False
         self.started = CLOCK.monotonic()
 
     async def go(self) -> Verdict:
@@ -74,13 +83,14 @@ class Run:
         async with asyncio.TaskGroup() as group:
             work = group.create_task(self._merchant_works())
             news = group.create_task(self._news())
-            while self.kills < self.plan.kills - 1:
+            while self.kills < self.plan.kills - self.plan.bursts:
                 await self._live_and_die()
-            await self.hub.ready()
-            await self._loaded()
-            work.cancel()
+            while self.kills < self.plan.kills - 1:
+                await self._die_amid_a_burst()
+            self.is_over = True
+            await work
             news.cancel()
-        await self._last_kill()
+        await self._die_amid_a_burst(is_last=True)
         await self._settled()
         return await judged(
             self.a,
@@ -94,12 +104,17 @@ class Run:
         )
 
     async def _live_and_die(self) -> None:
-        how = self.rng.choices(("any", "birth", "ack", "arrival", "effect"), (45, 15, 16, 12, 12))[0]
+        self.stage = f"kill {self.kills + 1}"
+        how = self.rng.choices(KINDS, SHARES)[0]
         if how != "birth":
             await self.hub.ready()
         if how in ("any", "birth"):
             await asyncio.sleep(self.rng.uniform(0.0, self.plan.life_s if how == "any" else 0.8))
             await self.hub.kill()
+        elif how == "answer":
+            await self.hub.die_at_answer(self.rng.randint(1, 3))
+            if not await self.hub.killed(limit_s=2 * self.plan.life_s):
+                await self.hub.kill()
         else:
             await self._killed_at(how, self.rng.randint(1, 3 if how == "ack" else 40))
         await self._again(how)
@@ -122,7 +137,7 @@ class Run:
             return bool((await self.a.ask("counts"))["hooks"] >= HOOKS)
 
         await until(subscribed, "webhooks subscribed", limit_s=self.plan.limit_s)
-        while True:
+        while not self.is_over:
             await self.merchant.edit()
             await asyncio.sleep(self.rng.uniform(0.0, 2 * self.plan.edit_every_s))
 
@@ -133,22 +148,29 @@ class Run:
             status = await self.hub.status()
             return bool(status.get("first_sync")) and status["dirty"] + status["backing_off"] <= BURST // 2
 
+        self.stage = "the cold keys"
         left_s = self.plan.limit_s - (CLOCK.monotonic() - self.started)
-        await until(done, "the cold keys done", limit_s=max(left_s, 1.0))
+        await until(done, "the cold keys done", limit_s=max(left_s, 1.0), every_s=0.5)
 
-    async def _last_kill(self) -> None:
-        """Amid a burst of edits; at that moment the calls stop going wrong."""
-        await self.a.tell("arm", Trigger(pid=self.hub.pid, moment="ack", after=BURST // 2))
+    async def _die_amid_a_burst(self, *, is_last: bool = False) -> None:
+        """Many webhooks at once about keys that agree; the last time, calls go wrong no more from that moment on."""
+        await self.hub.ready()
+        await self._loaded()
+        self.stage = "a burst"
+        await self.a.tell("sends", False)
         await self.merchant.burst(min(BURST, self.plan.keys // 4))
+        await self.hub.die_at_answer(self.rng.randint(1, BURST // 4))
+        await self.a.tell("sends", True)
         if not await self.hub.killed(limit_s=2 * self.plan.life_s):
             await self.hub.kill()
-        await self.a.tell("arm", b"")
-        for store in (self.a, self.b):
-            await store.tell("faults", {})
-        await self._again("ack")
+        if is_last:
+            for store in (self.a, self.b):
+                await store.tell("faults", {})
+        await self._again("burst")
 
     async def _settled(self) -> None:
         """Until nobody has anything left to do. What is not right by then never will be."""
+        self.stage = "the rest"
         await self.hub.ready()
 
         async def done() -> bool:
@@ -199,7 +221,12 @@ async def run(plan: Plan, folder: Path) -> Verdict:
         products = (await a.ask("state"))["products"]
         prices = {sku: Decimal(p["price"]) for sku, p in products.items() if not sku.startswith("name:")}
         merchant = Merchant(a.deed, partial(b.tell, "expect"), prices, random.Random(plan.seed))
-        return await Run(plan, a, b, it, merchant).go()
+        it_runs = Run(plan, a, b, it, merchant)
+        try:
+            async with asyncio.timeout(plan.limit_s):
+                return await it_runs.go()
+        except TimeoutError:
+            raise CrashError(f"not over within {plan.limit_s:g} s: {it_runs.stage}") from None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -228,8 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(prefix="storeweave-crash-") as temporary:
         folder = told.folder or Path(temporary)
         try:
-            verdict = asyncio.run(asyncio.wait_for(run(plan, folder), plan.limit_s))
-        except (CrashError, TimeoutError, ExceptionGroup) as error:
+            verdict = asyncio.run(run(plan, folder))
+        except (CrashError, ExceptionGroup) as error:
             say(f"FAIL: {error!r}")
             return 1
     for line in verdict.lines():

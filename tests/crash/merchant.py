@@ -6,6 +6,7 @@ Every price is new and stays within a few per cent of the first one, so that no 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
 from random import Random
@@ -28,10 +29,21 @@ class Merchant:
         self._serial = 0
         self._deleted = 0
         self._most_deletes = max(1, min(10, len(prices) // 100))
+        self._hands = asyncio.Lock()
         self.edits = 0
 
     async def edit(self) -> None:
         """One thing, mostly a price."""
+        async with self._hands:
+            await self._edit()
+
+    async def burst(self, count: int) -> None:
+        """Many prices at once."""
+        async with self._hands:
+            self.edits += count
+            await self._reprice(self._rng.sample(self._skus, min(count, len(self._skus))))
+
+    async def _edit(self) -> None:
         sku = self._rng.choice(self._skus)
         chance = self._rng.random()
         self._serial += 1
@@ -49,11 +61,6 @@ class Merchant:
             await self._reprice([sku])
         else:
             await self._reprice([sku])
-
-    async def burst(self, count: int) -> None:
-        """Many prices at once."""
-        self.edits += count
-        await self._reprice(self._rng.sample(self._skus, min(count, len(self._skus))))
 
     async def _reprice(self, skus: list[str]) -> None:
         for sku in skus:

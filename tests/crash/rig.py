@@ -34,12 +34,14 @@ class CrashError(Exception):
     """A process did something else than it should: it ended by itself, or did not get ready."""
 
 
-async def until(condition: Callable[[], Awaitable[bool]], what: str, *, limit_s: float = LIMIT_S) -> None:
+async def until(
+    condition: Callable[[], Awaitable[bool]], what: str, *, limit_s: float = LIMIT_S, every_s: float = 0.1
+) -> None:
     """Await a condition of another process."""
     try:
         async with asyncio.timeout(limit_s):
             while not await condition():  # noqa: ASYNC110 - another process has no event for us
-                await asyncio.sleep(0.03)
+                await asyncio.sleep(every_s)
     except TimeoutError:
         raise CrashError(f"{what}: not within {limit_s:g} s") from None
 
@@ -140,6 +142,10 @@ class Hub:
             return {}
         found: dict[str, Any] = _read(answer)
         return found
+
+    async def die_at_answer(self, number: int) -> None:
+        """Let it die of a kill the instant after it has acknowledged so many more webhooks."""
+        _read(await self._client.get(f"/die/{number}"))
 
     async def killed(self, *, limit_s: float) -> bool:
         """Whether it died of a kill within the time. Raises CrashError when it ended by itself."""

@@ -90,6 +90,8 @@ class WatchedTwin(BigCommerceTwin):
         self._awaited: dict[str, Price] = {}
         self._prices: list[Price] = []
         self._trigger: Trigger | None = None
+        self._sends = asyncio.Event()
+        self._sends.set()
         self._calls = 0
 
     async def answer(self, call: Call) -> Answer:
@@ -122,6 +124,7 @@ class WatchedTwin(BigCommerceTwin):
             self._first_writes.setdefault(life, self.clock.monotonic())
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
+        await self._sends.wait()
         status = await self._outwards.post(url, headers, body)
         if 200 <= status < 300:
             self._count("ack")
@@ -151,6 +154,14 @@ class WatchedTwin(BigCommerceTwin):
         """Kill at a moment to come; an empty body calls it off."""
         self._trigger = msgspec.json.decode(call.body, type=Trigger) if call.body else None
         return True
+
+    def sends(self, call: Call) -> bool:
+        """Whether webhooks leave; false holds them back, so that many go at once afterwards."""
+        if msgspec.json.decode(call.body, type=bool):
+            self._sends.set()
+        else:
+            self._sends.clear()
+        return self._sends.is_set()
 
     def expect(self, call: Call) -> int:
         """Prices that the merchant of the other store has just set, by SKU; null: its product is no more."""
@@ -200,6 +211,7 @@ class WatchedTwin(BigCommerceTwin):
 
 DEEDS: Mapping[str, Callable[[WatchedTwin, Call], Any]] = {
     "POST arm": WatchedTwin.arm,
+    "POST sends": WatchedTwin.sends,
     "POST expect": WatchedTwin.expect,
     "GET diary": WatchedTwin.diary,
     "GET counts": WatchedTwin.counts,
