@@ -53,6 +53,7 @@ class HubOptions:
     probe_s: float = PROBE_S
     longest_sleep_s: float = LONGEST_SLEEP_S
     poll_period_s: float = 60.0
+    list_period_s: float = 900.0  # for kinds that have neither a feed nor webhooks
     apply_period_s: float = 3600.0  # the first time at once; later only for rules whose first pass failed
     sweep_period_s: float = 24 * 3600.0
     hook_check_period_s: float = 15 * 60.0
@@ -398,9 +399,18 @@ class Hub:
             abilities = self.connectors[name].abilities.kinds
             for flow in self.flows.values():
                 quiet = [k for k in flow.kinds if not (abilities[k].has_feed or abilities[k].has_hooks)]
-                if flow.source == name and quiet:
+                if flow.source == name and quiet and await self._list_again(flow):
                     await self.full(flow, kinds=quiet, what="list", priority=Priority.SWEEP)
         return marked
+
+    async def _list_again(self, flow: FlowSpec) -> bool:
+        """Whole listings are read less often than feeds."""
+        name, now = f"listed:{flow.name}", self.clock.now()
+        stored = await self.store.get_value(name)
+        if stored is not None and now - datetime.fromisoformat(stored) < timedelta(seconds=self.options.list_period_s):
+            return False
+        await self.store.put_value(name, now.isoformat())
+        return True
 
     async def sweep_when_due(self) -> None:
         """Compare everything once per sweep period; a hub that was away for longer does it as soon as it is back."""

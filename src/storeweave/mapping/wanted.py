@@ -123,8 +123,7 @@ def _refer(kind: Kind, value: Value, references: References, lacking: list[tuple
     known = references.get(kind, {})
     if isinstance(value, frozenset):
         there = set[str]()
-        for one in value:
-            key = Key(str(one))
+        for key in sorted(Key(str(one)) for one in value):
             if key in known:
                 there.add(known[key])
             else:
