@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 
+import msgspec
+
 from storeweave.engine.backoff import backoff_s
 from storeweave.engine.batch import Batch
 from storeweave.engine.brakes import Brakes, guards_of, loops, refused_value
@@ -205,7 +207,13 @@ def _settle(batch: Batch, item: Item, outcome: Outcome) -> None:
     results = batch.results
     results.bases.append(BaseUpdate(key=item.key, base=base, link=item.link))
     results.history.append(
-        history_row(item, "create" if created else "update", item.merge.lines, outcome.calls, batch.now)
+        history_row(
+            item,
+            "create" if created else "update",
+            _with_keys(item.merge.lines, outcome.part_keys),
+            outcome.calls,
+            batch.now,
+        )
     )
     results.written += 1
     if base.doubts:  # the answer shows something else than what we wrote: look again in a moment
@@ -214,6 +222,16 @@ def _settle(batch: Batch, item: Item, outcome: Outcome) -> None:
     batch.fresh[(batch.kind, item.key.key)] = item.link.destination_key
     batch.confirm_if_doubtful(item.mark)
     results.done(item.mark)
+
+
+def _with_keys(lines: Sequence[FieldChange], part_keys: Mapping[str, Mapping[str, str]]) -> tuple[FieldChange, ...]:
+    """The lines with the keys that new parts got, so that undo finds them again."""
+    named = []
+    for line in lines:
+        collection, _, rest = line.path.partition("/")
+        key = part_keys.get(collection, {}).get(rest)
+        named.append(line if key is None else msgspec.structs.replace(line, path=f"{collection}/{key}"))
+    return tuple(named)
 
 
 def _settle_failure(batch: Batch, item: Item, outcome: Outcome, error: StoreweaveError) -> None:
