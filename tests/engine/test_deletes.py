@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from storeweave.connectors.memory.connector import Limits
-from storeweave.connectors.memory.faults import Fault
+from storeweave.connectors.memory.faults import Fault, Sort
 from storeweave.engine.safety import SafetyRules
 from storeweave.model.errors import RefusedError
 from storeweave.model.flow import BrakeLimits, Deletes
@@ -101,15 +101,28 @@ async def test_a_listing_that_lies_makes_no_absence_and_updates_go_on(fault: Fau
     await stage.full()
     stage.faults_a.outage = fault
     for _ in range(3):
-        await stage.hub.full(stage.flow, kinds=[Kind.PRODUCT])
         await stage.wait(11 * MINUTE_S)
-    linked = await stage.store.missing_once(stage.flow.name, Kind.PRODUCT, [], stage.clock.now())
-    assert linked == {}
+        run = await stage.store.run(await stage.hub.full(stage.flow, kinds=[Kind.PRODUCT]))
+        assert run is not None
+        assert "product.absent" not in run.counts
     stage.faults_a.outage = None
     stage.a.edit_product(keys[0], description="new")
     await stage.settled()
     assert len(visible(stage)) == 9
     assert stage.there("T-0")["description"] == "new"
+
+
+@virtually
+async def test_without_that_rule_a_listing_that_lacks_a_page_would_make_absences() -> None:
+    stage = Stage(limits=Limits(page=3, fed=frozenset()), safety=SafetyRules(whole_listings=False))
+    for n in range(9):
+        stage.product(f"T-{n}")
+    await stage.full()
+    await stage.wait(MINUTE_S)
+    stage.faults_a.script(Sort.READ, Fault.MISSING_PAGE)
+    run = await stage.store.run(await stage.hub.full(stage.flow, kinds=[Kind.PRODUCT]))
+    assert run is not None
+    assert run.counts["product.absent"] > 0
 
 
 @virtually

@@ -105,6 +105,29 @@ async def test_whoever_finds_the_lane_taken_marks_again_what_it_may_have_overwri
     assert stage.there("T-1")["price"] == Decimal(10)
 
 
+@pytest.mark.parametrize("fenced", [True, False])
+@virtually
+async def test_whoever_lost_the_lane_clears_nothing(fenced: bool) -> None:
+    """The old owner has written nothing; without the fence its results would clear the key all the same."""
+    stage = Stage()
+    key = stage.product("T-1")
+    mark = await stage.mark(key)
+    old = await stage.store.take_lane(stage.flow.lane, "old", LEASE_S)
+    assert mark is not None
+    assert old is not None
+    await stage.clock.sleep(LEASE_S + 0.1)
+    new = await stage.store.take_lane(stage.flow.lane, "new", LEASE_S)
+    assert new is not None
+    done = Settlement(done=[Done(key=mark.key, want=mark.want)], worked=[mark.key])
+    if fenced:
+        assert not await stage.store.settle(old, done)
+    else:
+        await stage.store.put_bases(done)
+    await stage.store.release_lane(new)
+    await stage.settled()
+    assert stage.skus_there() == ({"T-1"} if fenced else set())
+
+
 @virtually
 async def test_a_second_look_follows_a_read_that_may_have_been_too_early() -> None:
     stage = Stage(source_lag_s=3.0)

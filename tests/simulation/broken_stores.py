@@ -55,15 +55,6 @@ class FailureOverrules(DoneIsWant):
         return await self.store.settle(hold, msgspec.structs.replace(settlement, failed=failed))
 
 
-class NoFence(_Broken):
-    """Results are stored whoever owns the lane."""
-
-    async def settle(self, hold: LaneHold, settlement: Settlement) -> bool:
-        del hold
-        await self.store.put_bases(settlement)
-        return True
-
-
 class TakesLivingLanes(_Broken):
     """A lane is taken although its owner lives."""
 

@@ -74,18 +74,6 @@ _ZOMBIES = _scene(
     pause_s=(5.0, 9.0),
     latency_s=(0.2, 1.5),
 )
-_SLEEPERS = _scene(
-    sort="zombies",
-    products=20,
-    edits=100,
-    span_s=500.0,
-    habits=_PRICING,
-    workers=2,
-    pauses=20,
-    pause_s=(45.0, 60.0),
-    latency_s=(0.5, 3.0),
-    limit=1000,
-)
 _LATE = _scene(products=8, edits=80, span_s=60.0, habits=_WAVERING, late_share=0.4)
 _FLICKERING = _scene(products=4, edits=150, span_s=60.0, source_lag_s=4.0, replicas=2, limit=1000)
 
@@ -97,7 +85,6 @@ MUTANTS: tuple[Mutant, ...] = (
         scene=_scene(products=4, edits=80, span_s=60.0, habits={**_PRICING, "slip": 10}),
         store=lambda: broken_stores.FailureOverrules.of,
     ),
-    Mutant(rule="only the owner settles", section="3.1", scene=_SLEEPERS, store=lambda: broken_stores.NoFence.of),
     Mutant(
         rule="a living owner keeps the lane",
         section="3.1",
