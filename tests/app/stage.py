@@ -36,7 +36,8 @@ class Stage:
 
     async def settled(self) -> None:
         """Wait until nothing is dirty."""
-        await self.hub.idle(poll_s=0.005)
+        async with asyncio.timeout(30):
+            await self.hub.idle(poll_s=0.005)
 
 
 @asynccontextmanager
