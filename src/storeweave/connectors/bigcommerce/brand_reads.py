@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import pairwise
@@ -79,13 +79,24 @@ class BrandReads:
             elif total is not None and total <= PAGE * len(names):
                 brands = list((await self._whole(permit)).values())
             else:
-                brands = await self._by_name(names.values(), permit)
+                brands = await self._asked_for(names.values(), permit)
         elif names:
-            brands = await self._by_name(names.values(), permit)
+            brands = await self._asked_for(names.values(), permit)
         for record in _records(brands):
             if record.matches[0] in found and all(record.key != other.key for other in found[record.matches[0]]):
                 found[record.matches[0]].append(record)
         return dict(found)
+
+    async def _asked_for(self, names: Collection[str], permit: Permit) -> list[BrandData]:
+        """By name; from the whole listing when one is not found that may be spelt otherwise in the store.
+
+        Identities are case-folded, which the store's own comparison is not: it does not find "Große" under "grosse".
+        """
+        brands = await self._by_name(names, permit)
+        there = {data.name.strip().casefold() for data in brands}
+        if all(name in there or (name.isascii() and "ss" not in name) for name in names):
+            return brands
+        return list((await self._whole(permit)).values())
 
     async def _by_name(self, names: Iterable[str], permit: Permit) -> list[BrandData]:
         brands: list[BrandData] = []
