@@ -190,6 +190,7 @@ class Batch:
             fresh=self.fresh,
             depth=self.depth + 1,
         )
+        inner.results.worked = [m.key for m in inner.marks]
         try:
             await carry_out(inner)
         finally:  # what was made is remembered, whatever came after it

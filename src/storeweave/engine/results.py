@@ -88,6 +88,7 @@ class Results:
         self.conflicts += inner.conflicts
         self.intents_done += inner.intents_done
         self.again += inner.again
+        self.worked += inner.worked
         self.written += inner.written
         self.transient += inner.transient
         self.blocked = self.blocked or inner.blocked
