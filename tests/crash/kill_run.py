@@ -175,8 +175,14 @@ class Run:
 
         async def done() -> bool:
             a, b, status = await self.a.ask("counts"), await self.b.ask("counts"), await self.hub.status()
-            open_ = [a["undelivered"], a["landing"], b["landing"]]
-            return bool(status) and not sum([*open_, status["dirty"], status["backing_off"]])
+            left = {
+                "undelivered": a["undelivered"],
+                "landing": a["landing"] + b["landing"],
+                "dirty": status.get("dirty", 1),
+                "backing off": status.get("backing_off", 1),
+            }
+            self.stage = f"the rest: {left}"
+            return not sum(left.values())
 
         await until(done, "nothing left to do", limit_s=120.0)
 
