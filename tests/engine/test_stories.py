@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from storeweave.connectors.memory.faults import Fault, Sort
 from storeweave.connectors.memory.state import Rules
 from storeweave.model.flow import Policy
 from storeweave.model.kinds import Key, Kind
@@ -168,6 +169,17 @@ async def test_an_image_with_the_same_bytes_is_never_uploaded_again() -> None:
     assert images < set(after)
     assert len(after) == 3
     assert len([e for e in stage.b.log.writes(Kind.PRODUCT) if "images+" in e.detail]) == 1
+
+
+@virtually
+async def test_a_write_that_broke_off_half_way_is_not_repeated_before_reads_show_its_first_half() -> None:
+    stage = Stage(destination_lag_s=5.0)
+    pictures = [f"picture {n}" for n in range(8)]
+    stage.a.create_product("Thing", sku="T-1", pictures=pictures)
+    stage.faults_b.script(Sort.WRITE, *[None] * 5, Fault.FAILED)  # the product and four pictures went well
+    await stage.settled()
+    there = stage.b.parts_of(stage.b.key_of(Kind.PRODUCT, "T-1"), "images")
+    assert sorted(str(f["description"]) for f in there.values()) == pictures
 
 
 @virtually

@@ -15,7 +15,13 @@ from storeweave.engine.deletes import settle as settle_burial
 from storeweave.engine.item import Item, created_link, history_row
 from storeweave.ledger.agreed import agreed, linked_only
 from storeweave.ledger.merge import without
-from storeweave.model.errors import LeaseLostError, RefusedError, StoreweaveError, UnknownOutcomeError
+from storeweave.model.errors import (
+    LeaseLostError,
+    RefusedError,
+    StoreweaveError,
+    TransientError,
+    UnknownOutcomeError,
+)
 from storeweave.model.kinds import Key
 from storeweave.model.records import Cause, Change, FieldChange, FlowKey, Op, Outcome, Priority
 from storeweave.model.state import BaseUpdate, HistoryRow, Mark
@@ -252,4 +258,13 @@ def _settle_failure(batch: Batch, item: Item, outcome: Outcome, error: Storeweav
         wait_s = 0.1 if item.mark.attempts == 0 else backoff_s(item.mark.attempts, batch.world.rng)
         results.later(item.mark, batch.now, wait_s, str(error), error.code, verify=True)
     else:
-        results.fail(item.mark, error, batch.now, item.source.digest)
+        results.fail(item.mark, _not_too_soon(batch, outcome, error), batch.now, item.source.digest)
+
+
+def _not_too_soon(batch: Batch, outcome: Outcome, error: StoreweaveError) -> StoreweaveError:
+    """Half of it is written, and a read may not show that half yet: whoever tried again now would make it twice."""
+    shown_after_s = batch.destination.abilities.read_lag_s * 1.2
+    half_done = outcome.record is not None or bool(outcome.part_keys)
+    if not half_done or not shown_after_s or not isinstance(error, TransientError):
+        return error
+    return type(error)(str(error), wait_s=max(error.wait_s or 0.0, shown_after_s), code=error.code)
