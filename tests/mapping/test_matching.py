@@ -94,3 +94,10 @@ def test_bytes_are_asked_for_only_when_both_sides_have_unexplained_images() -> N
     assert unmatched_images(ours, record("10", images={}), {}) == ([], [])
     assert unmatched_images(ours, record("10", images={"40": {}}), {}) == (["4"], ["40"])
     assert unmatched_images(ours, record("10", images={"40": {}}), {"images": {"4": "40"}}) == ([], [])
+
+
+def test_a_store_that_drops_blanks_knows_it_without_them() -> None:
+    assert identities(["name:Mug ", "path:a/b"], ["name", "path"]) == ["name:Mug ", "name:Mug", "path:a/b"]
+    kept = Record(kind=Kind.PRODUCT, key=Key("9"), fields={"name": "Mug"}, matches=("name:Mug",))
+    ours = Record(kind=Kind.PRODUCT, key=Key("1"), fields={"name": "Mug "}, matches=("name:Mug ",))
+    assert match(ours, ("sku", "name"), {"name:Mug": [kept]}, {}).key == "9"

@@ -29,13 +29,15 @@ def identities(matches: Sequence[str], rules: Sequence[str]) -> list[str]:
     """The natural identities of a record (``Record.matches``) that the rules may use, in the rules' order.
 
     A name identifies a product only if it has no SKU: with one, another SKU under the same name is another product.
+    Blanks at the ends are tried with and without, because many stores drop them.
     """
     has_sku = any(m.startswith(_HAS_SKU) for m in matches)
     return [
-        identity
+        form
         for rule in rules
         for identity in matches
         if identity.startswith(rule + ":") and not (rule == "name" and has_sku)
+        for form in dict.fromkeys((identity, f"{rule}:{identity.removeprefix(rule + ':').strip()}"))
     ]
 
 
