@@ -97,6 +97,8 @@ async def held(
     finally:
         mine.lose()
         keeper.cancel()
-        with suppress(asyncio.CancelledError):
-            await keeper
-        await store.release_lane(hold)
+        try:
+            # Not ``await keeper``: its end and an end asked of us look alike there, and ours would be swallowed.
+            await asyncio.wait([keeper])
+        finally:
+            await store.release_lane(hold)

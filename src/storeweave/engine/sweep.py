@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import suppress
 from datetime import timedelta
 
 import msgspec
@@ -236,8 +235,7 @@ async def _pages(connector: Connector, kind: Kind, cursor: str | None, permit: P
     finally:
         if not task.done():
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.wait([task])
 
 
 def _agrees(base: Base, shown: Record) -> bool:
