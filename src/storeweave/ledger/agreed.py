@@ -15,7 +15,7 @@ from html import unescape
 import msgspec
 
 from storeweave.ledger.merge import ABSENT, Merge, is_new
-from storeweave.model.kinds import NEVER_COMPARED, Key
+from storeweave.model.kinds import NEVER_COMPARED, SCHEMAS, Key, PartSchema
 from storeweave.model.records import NEW, Fields, Record, Value
 from storeweave.model.state import Base
 
@@ -89,30 +89,42 @@ def value_at(record: Record, path: str) -> Value:
 
 
 def _with_keys(record: Record, part_keys: PartKeys) -> Record:
+    if not any(part_keys.values()):
+        return _without_new(record)
     parts: dict[str, dict[str, Fields]] = {}
     for collection, entries in record.parts.items():
-        known = part_keys.get(collection, {})
+        known, schema = part_keys.get(collection, {}), SCHEMAS[record.kind].parts[collection]
         parts[collection] = {}
         for key, fields in entries.items():
             real = known.get(key) if is_new(key) else key
             if real is not None:
-                parts[collection][real] = _with_references(fields, part_keys)
+                parts[collection][real] = _with_references(fields, schema, part_keys)
     return msgspec.structs.replace(record, parts=parts)
 
 
-def _with_references(fields: Fields, part_keys: PartKeys) -> Fields:
-    """Part references among the fields (an option value's option, a variant's values) get their real keys, too."""
-    flat = {new: key for keys in part_keys.values() for new, key in keys.items()}
-    if not flat:
-        return fields
-    fixed: dict[str, Value] = {}
+def _without_new(record: Record) -> Record:
+    """Parts whose keys nobody learned are left out."""
+    if not any(is_new(key) for entries in record.parts.values() for key in entries):
+        return record
+    known = {c: {k: f for k, f in entries.items() if not is_new(k)} for c, entries in record.parts.items()}
+    return msgspec.structs.replace(record, parts=known)
+
+
+def _with_references(fields: Fields, schema: PartSchema, part_keys: PartKeys) -> Fields:
+    """Part references among the fields (an option value's option, a variant's values) get their real keys, too.
+
+    Each from its own collection: a variant and an option value may well have the same number at the source.
+    """
+    fixed: dict[str, Value] = dict(fields)
     for name, value in fields.items():
-        if isinstance(value, frozenset) and name == "option_values":
-            fixed[name] = frozenset(flat.get(str(v), str(v)) for v in value)
-        elif name == "option" and isinstance(value, str):
-            fixed[name] = flat.get(value, value)
-        else:
-            fixed[name] = value
+        field = schema.fields.get(name)
+        known = part_keys.get(field.part) if field is not None and field.part is not None else None
+        if not known:
+            continue
+        if isinstance(value, frozenset):
+            fixed[name] = frozenset(known.get(str(v), str(v)) for v in value)
+        elif value is not None:
+            fixed[name] = known.get(str(value), str(value))
     return fixed
 
 
