@@ -1,4 +1,4 @@
-"""Measure, print, write down: ``python -m bench --size small|full [--only a,b,c,d,e]``. The last line is the verdict."""
+"""Measure and write down: ``python -m bench --size small|full [--only a,b,c,d,e]``. The last line is the verdict."""
 
 from __future__ import annotations
 

@@ -27,11 +27,12 @@ HOW = (
 
 
 class DoorPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """How long."""
+    """How long. ``kinds``: databases; None for all of this machine."""
 
     full_speed_s: float
     turns: int
     steady_s: float
+    kinds: Sequence[str] | None = None
 
 
 class Door(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
 
 async def measure(plan: DoorPlan) -> Section:
     """Every database of this machine."""
-    doors = [await _door(kind, plan) for kind in databases.kinds()]
+    doors = [await _door(kind, plan) for kind in plan.kinds or databases.kinds()]
     return Section(
         letter="c",
         title="The webhook door",
