@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import msgspec
 
@@ -83,8 +84,15 @@ class Shops:
 
     async def times_s(self, since: float) -> list[float]:
         """How long each price set since then took."""
+        return [float(p["met_at"]) - float(p["since"]) for p in await self._set_since(since)]
+
+    async def written_at(self, since: float) -> list[float]:
+        """When each price set since then was at B."""
+        return [float(p["met_at"]) for p in await self._set_since(since)]
+
+    async def _set_since(self, since: float) -> list[dict[str, Any]]:
         prices = (await self.b.ask("diary"))["prices"]
-        return [float(p["met_at"]) - float(p["since"]) for p in prices if float(p["since"]) >= since]
+        return [p for p in prices if float(p["since"]) >= since]
 
     async def settled(self) -> None:
         """Until nobody has anything left to do."""
@@ -166,11 +174,12 @@ async def recovery(plan: RecoveryPlan) -> Section:
     with databases.fresh(databases.DISK) as url:
         async with shops(url) as some:
             for _ in range(plan.kills):
+                began = CLOCK.monotonic()
                 await _killed(some, plan.burst)
                 started = some.hub.started_at[-1]
-                diary = await some.b.ask("diary")
-                first.append(float(diary["first_writes"][some.hub.user_agent(some.hub.life)]) - started)
-                agreed.append(float(diary["last_write_at"]) - started)
+                since_start = [at - started for at in await some.written_at(began) if at > started]
+                first.append(min(since_start))
+                agreed.append(max(since_start))
     rows = [
         ("restart to first write", 1000 * middle(first), 1000 * max(first)),
         ("restart to agreement", 1000 * middle(agreed), 1000 * max(agreed)),

@@ -23,7 +23,6 @@ from storeweave.app.hub import Hub, HubOptions
 from storeweave.app.transport import HttpTransport
 from storeweave.storage.store import SqlStore, open_store
 
-
 SOON = timedelta(minutes=1)
 """What is not due for longer is parked."""
 
