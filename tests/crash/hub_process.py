@@ -1,6 +1,6 @@
-"""One life of the hub: what ``storeweave serve`` is, told everything on its command line, mutants included.
+"""One life of a hub that is stricter than ``storeweave serve``, can be a mutant, and dies on the spot when it is told.
 
-``python -m tests.crash.hub_process '{"database": ..., ...}'`` prints ``ready`` when its door listens. The first full
+``python -m tests.crash.hub_process '{"database": ..., ...}'`` serves until it is killed. The first full
 pass starts as soon as the webhooks are subscribed, and again in the next life until it has come to its end. Polls and
 sweeps stay off: they would repair what a webhook that was acknowledged and lost has broken, and hide it.
 """
@@ -12,7 +12,6 @@ import json
 import os
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
@@ -112,10 +111,6 @@ MUTANTS: dict[str, Callable[[Accept], Accept]] = {
 }
 
 
-def user_agent(life: int) -> str:
-    return f"storeweave/{life}"
-
-
 class Life:
     """One process of the hub with all that belongs to it."""
 
@@ -123,9 +118,7 @@ class Life:
         self._order = order
         self._clock = SystemClock()
         self.store = store
-        self._transport = HttpTransport(
-            AddressGuard(_nothing_found, allow_loopback=True), user_agent=user_agent(order.life)
-        )
+        self._transport = HttpTransport(AddressGuard(_nothing_found, allow_loopback=True))
         self.connectors = {A: self._connector(A, order.a_url), B: self._connector(B, order.b_url)}
         self.dispatcher = dispatcher_for(order.database, store, self._clock)
         self.hub = Hub(
@@ -175,7 +168,7 @@ class Life:
             group = await stack.enter_async_context(asyncio.TaskGroup())
             group.create_task(self.hub.run(ticking=False), name="hub")
             group.create_task(self._begin(), name="begin")
-            await _Server(self.mortal, self._order.port).serve()
+            await uvicorn.Server(_serving(self.mortal, self._order.port)).serve()
 
     async def _begin(self) -> None:
         """What has to be done once, and again in each life until it is done."""
@@ -223,25 +216,17 @@ class Life:
         await send({"type": "http.response.body", "body": body})
 
 
-class _Server(uvicorn.Server):
-    """The door on a socket; says when it is open."""
-
-    def __init__(self, app: Mortal, port: int) -> None:
-        config = uvicorn.Config(
-            app,
-            host="127.0.0.1",
-            port=port,
-            lifespan="off",
-            log_level="error",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-        super().__init__(config)
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets=sockets)
-        print("ready", flush=True)
+def _serving(app: Mortal, port: int) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        lifespan="off",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
+    )
 
 
 async def _nothing_found(host: str, port: int) -> Sequence[str]:

@@ -51,6 +51,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     faults: float = 0.12
     seed: int = 1
     mutant: str = ""
+    strict: bool = False
     database: str = "sqlite"
     life_s: float = 2.0
     edit_every_s: float = 0.2
@@ -106,6 +107,8 @@ class Run:
     async def _live_and_die(self) -> None:
         self.stage = f"kill {self.kills + 1}"
         how = self.rng.choices(KINDS, SHARES)[0]
+        if how == "answer" and self.hub.served:
+            how = "ack"
         if how != "birth":
             await self.hub.ready()
         if how in ("any", "birth"):
@@ -159,10 +162,15 @@ class Run:
         self.stage = "a burst"
         await self.a.tell("sends", False)
         await self.merchant.burst(min(BURST, self.plan.keys // 4))
-        await self.hub.die_at_answer(self.rng.randint(1, BURST // 4))
+        after = self.rng.randint(1, BURST // 4)
+        if self.hub.served:
+            await self.a.tell("arm", Trigger(pid=self.hub.pid, moment="ack", after=after))
+        else:
+            await self.hub.die_at_answer(after)
         await self.a.tell("sends", True)
         if not await self.hub.killed(limit_s=2 * self.plan.life_s):
             await self.hub.kill()
+        await self.a.tell("arm", b"")
         if is_last:
             for store in (self.a, self.b):
                 await store.tell("faults", {})
@@ -223,7 +231,7 @@ async def run(plan: Plan, folder: Path) -> Verdict:
         order = HubOrder(
             database=database, a_url=a.url, b_url=b.url, port=free_port(), mutant=plan.mutant, seed=plan.seed
         )
-        it = await stack.enter_async_context(hub(order, folder=folder))
+        it = await stack.enter_async_context(hub(order, folder=folder, served=not plan.strict))
         products = (await a.ask("state"))["products"]
         prices = {sku: Decimal(p["price"]) for sku, p in products.items() if not sku.startswith("name:")}
         merchant = Merchant(a.deed, partial(b.tell, "expect"), prices, random.Random(plan.seed))
@@ -242,7 +250,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--keys", type=int, default=5000, help="products that are cold at the start")
     parser.add_argument("--faults", type=float, default=0.12, help="share of calls that go wrong")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--mutant", default="", choices=["", "ack-before-commit"])
+    parser.add_argument("--strict", action="store_true", help="no polls and sweeps that might repair what was lost")
+    parser.add_argument("--mutant", default="", choices=["", "ack-before-commit"], help="a broken hub; is strict")
     parser.add_argument("--database", default="sqlite", help="sqlite, or the URL of an empty PostgreSQL database")
     parser.add_argument("--life-s", type=float, default=2.0, help="longest time between ready and a kill")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which the run has failed")
@@ -254,6 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         faults=told.faults,
         seed=told.seed,
         mutant=told.mutant,
+        strict=told.strict or bool(told.mutant),
         database=told.database,
         life_s=told.life_s,
         limit_s=told.limit,

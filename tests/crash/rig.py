@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +20,8 @@ import msgspec
 
 from storeweave.ports.clock import SystemClock
 from storeweave.twinkit.serving import bind
-from tests.crash.hub_process import HubOrder, user_agent
+from tests.crash import served
+from tests.crash.hub_process import HubOrder
 from tests.crash.twin_process import TwinOrder
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +88,11 @@ def _read(answer: httpx2.Response) -> Any:
 async def stores(*orders: TwinOrder, folder: Path) -> AsyncIterator[list[Store]]:
     """Twin stores for the duration of the block."""
     started: list[Store] = []
-    processes = [await _spawn("twin_process", order, folder / f"{order.store_hash}.log") for order in orders]
+    logs = [folder / f"{order.store_hash}.log" for order in orders]
+    processes = [
+        await _spawn(_module("twin_process", order), log, announces=True)
+        for order, log in zip(orders, logs, strict=True)
+    ]
     try:
         for order, process in zip(orders, processes, strict=True):
             facts = msgspec.json.decode(await _line(process, folder / f"{order.store_hash}.log"))
@@ -103,21 +108,19 @@ async def stores(*orders: TwinOrder, folder: Path) -> AsyncIterator[list[Store]]
 class Hub:
     """The hub, life after life."""
 
-    def __init__(self, order: HubOrder, folder: Path) -> None:
+    def __init__(self, order: HubOrder, folder: Path, *, served: bool = False) -> None:
         self.order = order
+        self.served = served
         self.log = folder / "hub.log"
         self.started_at: list[float] = []
+        self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
-        self._client = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{order.port}", timeout=10.0, trust_env=False)
-
-    @property
-    def life(self) -> int:
-        return len(self.started_at) - 1
-
-    @staticmethod
-    def user_agent(life: int) -> str:
-        """By which the stores know a life."""
-        return user_agent(life)
+        self._client = httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{order.port}",
+            timeout=10.0,
+            trust_env=False,
+            limits=httpx2.Limits(max_keepalive_connections=0),  # a connection is no longer good than a life
+        )
 
     @property
     def pid(self) -> int:
@@ -127,16 +130,32 @@ class Hub:
     async def start(self, **changes: Any) -> None:
         """Begin a life; it is ready when ``ready`` returns."""
         self.started_at.append(CLOCK.monotonic())
-        order = msgspec.structs.replace(self.order, life=self.life, **changes)
-        self._process = await _spawn("hub_process", order, self.log)
+        order = msgspec.structs.replace(self.order, life=len(self.started_at) - 1, **changes)
+        if self.served:
+            self._process = await _spawn(served.command(order, self._folder), self.log)
+        else:
+            self._process = await _spawn(_module("hub_process", order), self.log)
 
     async def ready(self) -> None:
-        assert self._process is not None
-        await _line(self._process, self.log)
+        """Its door is open."""
+        process = self._process
+        assert process is not None
+
+        async def answers() -> bool:
+            if process.returncode is not None:
+                raise CrashError(f"the hub ended by itself ({process.returncode}): {_tail(self.log)}")
+            try:
+                return (await self._client.get("/healthz")).status_code == 200
+            except httpx2.HTTPError:
+                return False
+
+        await until(answers, "the hub's door open", every_s=0.02)
 
     async def status(self) -> dict[str, Any]:
         """What the hub believes; empty when it does not answer."""
         try:
+            if self.served:
+                return await served.status(self._client)
             answer = await self._client.get("/status")
         except httpx2.HTTPError:
             return {}
@@ -171,9 +190,9 @@ class Hub:
 
 
 @asynccontextmanager
-async def hub(order: HubOrder, *, folder: Path) -> AsyncIterator[Hub]:
-    """A hub that is not started yet."""
-    it = Hub(order, folder)
+async def hub(order: HubOrder, *, folder: Path, served: bool = False) -> AsyncIterator[Hub]:
+    """A hub that is not started yet. ``served``: by ``storeweave serve``."""
+    it = Hub(order, folder, served=served)
     try:
         yield it
     finally:
@@ -186,17 +205,19 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-async def _spawn(module: str, order: msgspec.Struct, log: Path) -> asyncio.subprocess.Process:
-    with log.open("ab") as stderr:
+def _module(name: str, order: msgspec.Struct) -> list[str]:
+    return [sys.executable, "-m", f"tests.crash.{name}", msgspec.json.encode(order).decode()]
+
+
+async def _spawn(command: Sequence[str], log: Path, *, announces: bool = False) -> asyncio.subprocess.Process:
+    """``announces``: its standard output is for us."""
+    with log.open("ab") as told:
         return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            f"tests.crash.{module}",
-            msgspec.json.encode(order).decode(),
+            *command,
             cwd=ROOT,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
+            stdout=asyncio.subprocess.PIPE if announces else told,
+            stderr=told,
         )
 
 

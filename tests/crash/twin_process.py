@@ -70,7 +70,7 @@ class Trigger(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WatchedTwin(BigCommerceTwin):
-    """A twin store that keeps a diary about the lives of the hub, which name themselves in the user agent."""
+    """A twin store that keeps a diary of what arrives and what is acknowledged."""
 
     def __init__(self, settings: TwinSettings, *, rng: random.Random, outwards: Outwards) -> None:
         super().__init__(
@@ -84,29 +84,27 @@ class WatchedTwin(BigCommerceTwin):
         self.window = QuotaWindow(settings.quota, window_s=LIMIT_WINDOW_S)
         self._outwards = outwards
         self._acks: list[Ack] = []
-        self._first_calls: dict[str, float] = {}
-        self._first_writes: dict[str, float] = {}
-        self._last_write_at: float | None = None
+        self._calls_at: list[float] = []
+        self._writes_at: list[float] = []
         self._awaited: dict[str, Price] = {}
         self._prices: list[Price] = []
         self._trigger: Trigger | None = None
         self._sends = asyncio.Event()
         self._sends.set()
-        self._calls = 0
 
     async def answer(self, call: Call) -> Answer:
         if call.path.startswith(CONTROL):
             return await super().answer(call)
         is_write = call.method != "GET"
         if "/stores/" in call.path:
-            self._note(call, is_write=is_write)
+            self._calls_at.append(self.clock.monotonic())
         if is_write:
+            self._writes_at.append(self.clock.monotonic())
             self._count("arrival")
         try:
             return await super().answer(call)
         finally:
             if is_write:
-                self._last_write_at = self.clock.monotonic()
                 self._look_at_prices()
                 self._count("effect")
 
@@ -115,13 +113,6 @@ class WatchedTwin(BigCommerceTwin):
         return super().control(call) if deed is None else Answer(200, encode(deed(self, call)))
 
     # What is noticed.
-
-    def _note(self, call: Call, *, is_write: bool) -> None:
-        self._calls += 1
-        life = call.headers.get("user-agent", "")
-        self._first_calls.setdefault(life, self.clock.monotonic())
-        if is_write:
-            self._first_writes.setdefault(life, self.clock.monotonic())
 
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         await self._sends.wait()
@@ -183,9 +174,8 @@ class WatchedTwin(BigCommerceTwin):
         self._look_at_prices()
         return {
             "acks": [(ack.at, self._sku(ack.product_id)) for ack in self._acks],
-            "first_calls": self._first_calls,
-            "first_writes": self._first_writes,
-            "last_write_at": self._last_write_at,
+            "calls": self._calls_at,
+            "writes": self._writes_at,
             "prices": self._prices,
         }
 
@@ -195,7 +185,7 @@ class WatchedTwin(BigCommerceTwin):
         self.settle()
         return {
             "products": len(self.shop.entries),
-            "calls": self._calls,
+            "calls": len(self._calls_at),
             "faults": dict(self.faults.drawn),
             "awaited": len(self._awaited),
             "hooks": sum(hook.is_active for hook in self.shop.announcer.hooks.values()),

@@ -13,6 +13,8 @@ from tests.crash.rig import CLOCK, Hub, Store
 
 CAUGHT_UP_S = 5.0
 SHOWN = 15
+STRAY_S = 0.3
+"""No life makes its first call sooner after its start."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,22 +101,23 @@ async def judged(
         doubles=doubles(destination, await b.ask("doubles")),
         lost=[f"{p['sku']} at {p['price']}" for p in prices if p["met_at"] is None and p["sku"] in acked_at],
         parked=[*status["causes"], *status["brakes"]],
-        working_again_s=_since_start(hub, ours["first_calls"], theirs["first_calls"]),
-        writing_again_s=_since_start(hub, theirs["first_writes"]),
+        working_again_s=_since_start(hub.started_at, sorted(map(float, [*ours["calls"], *theirs["calls"]]))),
+        writing_again_s=_since_start(hub.started_at, [float(at) for at in theirs["writes"]]),
         recovered_s=_recoveries(prices, acked_at, hub.started_at),
-        caught_up_s=max(0.0, float(theirs["last_write_at"] or 0.0) - restarted_at),
+        caught_up_s=max([float(at) - restarted_at for at in theirs["writes"][-1:]] + [0.0]),
         idle_s=idle_at - restarted_at,
         took_s=CLOCK.monotonic() - began_at,
     )
 
 
-def _since_start(hub: Hub, *firsts: Mapping[str, Any]) -> list[float]:
-    """For each life that came so far: from its start to the first of these."""
+def _since_start(started_at: Sequence[float], calls_at: Sequence[float]) -> list[float]:
+    """For each life that came so far: from its start to its first call. ``calls_at`` ascends."""
     found = []
-    for life, started_at in enumerate(hub.started_at):
-        seen = [float(first[name]) for first in firsts if (name := hub.user_agent(life)) in first]
-        if seen:
-            found.append(min(seen) - started_at)
+    for start, end in zip(started_at, [*started_at[1:], float("inf")], strict=True):
+        # What the life before had sent may arrive when this one has begun.
+        at = bisect_right(calls_at, start + STRAY_S)
+        if at < len(calls_at) and calls_at[at] < end:
+            found.append(calls_at[at] - start)
     return sorted(found)
 
 
