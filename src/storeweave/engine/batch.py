@@ -69,6 +69,7 @@ class Batch:
         self.depth = depth
         self.blocked_on = flow.destination
         self.sending = False  # a write is under way, or was when an error ended the batch
+        self.intents: Mapping[FlowKey, tuple[datetime, tuple[str, ...]]] = {}  # creates tried before this batch
         self.gone: list[tuple[Mark, Link | None, Base | None]] = []
 
     @property
@@ -89,6 +90,7 @@ class Batch:
             self.blocked_on = self.flow.source
             raise
         bases = await self.world.store.bases(self.flow.name, self.kind, [m.key.key for m in self.marks])
+        self.intents = await self.world.store.intents([m.key for m in self.marks])
         items = []
         for mark in self.marks:
             link, base = bases.get(mark.key.key, (None, None))
@@ -295,7 +297,7 @@ class Batch:
         if not items:
             return {}
         rules = self.flow.match
-        intents = await self.world.store.intents([i.key for i in items])
+        intents = {i.key: self.intents[i.key] for i in items if i.key in self.intents}
         earlier = {key: matches for key, (_, matches) in intents.items()}
         asked = sorted(
             {i for item in items for i in identities(item.source.matches, rules)}
@@ -415,7 +417,9 @@ class Batch:
             mark.verify and (mark.cause is not Cause.CONFIRM or mark.attempts > 0) and mark.cause is not Cause.DRIFT
         )
         if not doubtful:
-            self.results.intents_done.append(mark.key)  # no create of it is under way any more
+            # A create that was tried on behalf of another record left no doubt on this mark, and may land all the same.
+            if mark.key not in self.intents or self.landing_wait_s(self.intents[mark.key][0]) <= 0:
+                self.results.intents_done.append(mark.key)
         elif self.world.safety.confirm_after_unknown:
             at = self.now + timedelta(seconds=self.landing_wait_s(self.now))
             self.results.look_again(mark, at, self.now, Cause.CONFIRM, verify=True)
