@@ -27,7 +27,7 @@ class Mutant(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     section: str
     scene: Scene
-    seeds: int = 12
+    seeds: int = 20
     safety: SafetyRules = ALL_RULES
     store: Callable[[], StoreMutant] | None = None
     source: SourceMutant | None = None
