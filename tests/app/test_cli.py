@@ -219,6 +219,15 @@ def test_spans_and_times_are_understood() -> None:
             parse_since(wrong)
 
 
+def test_doctor_names_what_is_wrong_with_the_configuration_and_goes_on(tmp_path: Path) -> None:
+    path = tmp_path / "storeweave.toml"
+    path.write_text("[hub]\nlease = 3\n")
+    shown = storeweave("doctor", config=path)
+    assert shown.exit_code == 1
+    for words in ("python", "sqlite", "hub.lease: there is no such key"):
+        assert words in shown.stdout
+
+
 def run_program(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from storeweave.app.cli import main; main()", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | env)

@@ -13,7 +13,7 @@ from storeweave.app.hub import Hub
 from storeweave.app.hub_port import Progress, no_progress
 from storeweave.app.linking import link, unlink
 from storeweave.app.plans import Planner
-from storeweave.app.showing_vendors import checked, listed, reported
+from storeweave.app.showing_vendors import checked, listed, reported, without_secret
 from storeweave.app.shown import (
     BrakeShown,
     CheckShown,
@@ -302,7 +302,7 @@ class LocalHub:
             except BadRequestError:
                 raise
             except StoreweaveError as error:
-                found.append(HookShown(connection=name, scope="", state="failed", reason=str(error)))
+                found.append(HookShown(connection=name, scope="", state="failed", reason=without_secret(str(error))))
         return found
 
     def _hooked(self, connection: str | None) -> Mapping[ConnectionName, HookedConnector]:

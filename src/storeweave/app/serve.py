@@ -16,11 +16,13 @@ from collections.abc import Callable, Iterator
 import structlog
 import uvicorn
 
+from storeweave.access.secrets import Secret
 from storeweave.app.api import create_api
 from storeweave.app.config import Config
 from storeweave.app.config_model import split_listen
 from storeweave.app.dispatch import with_dispatcher
 from storeweave.app.identity import identity
+from storeweave.app.logs import set_up_logs
 from storeweave.app.wiring import Wired, wire
 from storeweave.intake.door import ASGIApp, Door
 from storeweave.model.errors import ConfigError
@@ -30,6 +32,8 @@ log = structlog.get_logger(__name__)
 GRACE_S = 10
 KEEP_ALIVE_S = 75
 """Longer than the usual proxy's, so that it never uses a connection that we are closing."""
+MOST_CONNECTIONS = 2048
+"""Above it answers are 503, which vendors take for "later"."""
 Started = Callable[[str], None]
 """Told the address once we listen."""
 
@@ -49,7 +53,15 @@ async def serve(
     stop = asyncio.Event()
     with _listening(listen or config.hub.listen) as listener, _signals(stop):
         async with wire(config, serving=True) as wired:
+            _keep_out_of_the_log(wired)
             await _run(wired, role, listener, stop, started)
+
+
+def _keep_out_of_the_log(wired: Wired) -> None:
+    """The unguessable parts of our webhook addresses are secrets, too; vendors repeat them in their errors."""
+    ours = [Secret(secret.decode()) for gate in wired.gates.values() for secret in gate.secrets]
+    hub = wired.config.hub
+    set_up_logs(level=hub.log_level, form=hub.log_format, secrets=[*wired.config.secrets, *ours])
 
 
 async def _run(wired: Wired, role: str, listener: socket.socket, stop: asyncio.Event, started: Started) -> None:
@@ -114,6 +126,7 @@ def _settings(app: ASGIApp) -> uvicorn.Config:
         log_config=None,
         proxy_headers=False,
         server_header=False,
+        limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from storeweave.app.shown import CheckShown, HookShown
@@ -11,6 +12,7 @@ from storeweave.ports.connector import Account, HookedConnector, HookReport
 from storeweave.ports.permit import Permit
 
 SKEW_TOLD_S: Final = 60.0
+_SECRET_PART: Final = re.compile(r"(/webhooks/[^/\s]+/)[^/\s\"',]+")
 
 
 async def listed(name: ConnectionName, connector: HookedConnector) -> list[HookShown]:
@@ -20,26 +22,22 @@ async def listed(name: ConnectionName, connector: HookedConnector) -> list[HookS
             connection=name,
             id=hook.id,
             scope=hook.scope,
-            destination=_without_secret(hook.destination),
+            destination=without_secret(hook.destination),
             state="foreign" if not hook.is_ours else "active" if hook.is_active else "inactive",
         )
         for hook in await connector.list_hooks(Permit())
     ]
 
 
-def _without_secret(destination: str) -> str:
-    """A webhook address without the unguessable part of ours."""
-    before, ours, after = destination.partition("/webhooks/")
-    if not ours:
-        return destination
-    name, _, _ = after.partition("/")
-    return f"{before}{ours}{name}/***"
+def without_secret(text: str) -> str:
+    """A webhook address, or a vendor's words about one, without the unguessable part of ours."""
+    return _SECRET_PART.sub(r"\1***", text)
 
 
 def reported(name: ConnectionName, report: HookReport | StoreweaveError) -> list[HookShown]:
     """What `ensure` did, by scope."""
     if isinstance(report, StoreweaveError):
-        return [HookShown(connection=name, scope="", state="failed", reason=str(report))]
+        return [HookShown(connection=name, scope="", state="failed", reason=without_secret(str(report)))]
     by_state = {"created": report.created, "activated": report.activated, "moved": report.moved,
                 "removed": report.removed, "kept": report.kept}  # fmt: skip
     return [
