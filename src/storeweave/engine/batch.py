@@ -281,17 +281,22 @@ class Batch:
                 if verdict is not None:
                     item.link, item.theirs = verdict
             ready.append(item)
-        relinked = [i for i in ready if i.theirs is not None]
         store, permit = self.world.store, self.permit(Priority.IMAGE)
         here = Hashes(store, self.flow.source, self.source, permit)
         there = Hashes(store, self.flow.destination, self.destination, permit)
-        for item in relinked:
+        relinked = []
+        for item in ready:
             if item.theirs is None:
                 continue
-            item.source, item.theirs = await recognise_images(item.source, item.theirs, item.links, here, there)
-            item.links = link_parts(item.source, item.theirs, item.links)
-        self._translate(relinked, await self._known_references(relinked))
-        return [i for i in ready if i.theirs is None or i in relinked]
+            source, item.theirs = await recognise_images(item.source, item.theirs, item.links, here, there)
+            links = link_parts(source, item.theirs, item.links)
+            if source is not item.source or links != item.links:
+                item.source, item.links = source, links
+                relinked.append(item)
+        left = list(relinked)
+        self._translate(left, await self._known_references(left))
+        refused = {i.key for i in relinked} - {i.key for i in left}
+        return [i for i in ready if i.key not in refused]
 
     async def _match(self, items: Sequence[Item]) -> dict[FlowKey, tuple[Link, Record] | StoreweaveError | None]:
         if not items:
