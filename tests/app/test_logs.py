@@ -97,3 +97,19 @@ def test_long_texts_are_cut() -> None:
 def test_whatever_is_logged_the_secret_is_not(value: Any) -> None:
     event = masking([Secret(CANARY)])(None, "info", {"event": "x", "value": value})
     assert CANARY not in repr(event)
+
+
+class FullDisk(io.StringIO):
+    """Takes nothing."""
+
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    def flush(self) -> None:
+        raise OSError(28, "No space left on device")
+
+
+def test_a_log_that_cannot_be_written_stops_nobody() -> None:
+    set_up_logs(level="info", form="json", stream=FullDisk())
+    structlog.get_logger("test").info("change.written")
+    logging.getLogger("library").warning("beware")

@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 from pathlib import PurePath
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, cast
 
 import structlog
 
@@ -30,7 +31,7 @@ def set_up_logs(
     *, level: str = "info", form: str = "auto", secrets: Iterable[Secret] = (), stream: TextIO | None = None
 ) -> None:
     """Configure structlog and the standard library's loggers. ``form``: auto, json or console."""
-    out = stream if stream is not None else sys.stderr
+    out = cast("TextIO", Unfailing(stream if stream is not None else sys.stderr))
     as_json = form == "json" or (form == "auto" and not out.isatty())
     number = logging.getLevelNamesMapping()[level.upper()]
     known = tuple(secrets)
@@ -53,6 +54,25 @@ def set_up_logs(
         cache_logger_on_first_use=False,
     )
     _adopt_standard_loggers(number, shared, renderer, out)
+
+
+class Unfailing:
+    """Where the lines go. One that cannot be written (a full disk, a closed pipe) is lost: the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
 
 
 def _adopt_standard_loggers(number: int, shared: list[Any], renderer: Any, out: TextIO) -> None:
