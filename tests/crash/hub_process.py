@@ -119,6 +119,7 @@ class Life:
         self._clock = SystemClock()
         self.store = store
         self._transport = HttpTransport(AddressGuard(_nothing_found, allow_loopback=True))
+        self._purses = {name: Purse(self._clock) for name in (A, B)}
         self.connectors = {A: self._connector(A, order.a_url), B: self._connector(B, order.b_url)}
         self.dispatcher = dispatcher_for(order.database, store, self._clock)
         self.hub = Hub(
@@ -158,7 +159,7 @@ class Life:
             }
         )
         return BigCommerce(
-            settings, transport=self._transport, budget=Purse(self._clock), clock=self._clock, connection=name
+            settings, transport=self._transport, budget=self._purses[name], clock=self._clock, connection=name
         )
 
     async def run(self) -> None:
@@ -203,12 +204,12 @@ class Life:
             self.mortal.answers_left = int(scope["path"].removeprefix("/die/"))
         backlog = await self.store.backlog(self._clock.now())
         told = {
-            "life": self._order.life,
             "first_sync": await self.store.get_value(FIRST),
             **{name: sum(getattr(b, name) for b in backlog) for name in ("dirty", "backing_off", "parked", "held")},
             "causes": [f"{c.count} {c.reason_code}: {c.reason}" for c in await self.store.parked_causes()],
             "brakes": [b.message for b in await self.store.brakes()],
-            "answered": {f"{name} {status}": n for (name, status), n in self.door.answered.items()},
+            "calls_to_b": self._purses[B].calls,
+            "is_out": self.hub.lanes.lanes[FLOW.lane]._breaker.is_open,
         }
         body = json.dumps(told).encode()
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]

@@ -31,7 +31,7 @@ from storeweave.twinkit.deliveries import Mishaps
 from storeweave.twinkit.faults import Fault
 from tests.crash.hub_process import HubOrder
 from tests.crash.merchant import Merchant
-from tests.crash.rig import CLOCK, CrashError, Hub, Store, free_port, hub, stores, until
+from tests.crash.rig import CLOCK, CrashError, Hub, Store, free_port, hub, settled, stores, until
 from tests.crash.twin_process import Trigger, TwinOrder
 from tests.crash.verdict import Verdict, judged
 
@@ -177,22 +177,9 @@ class Run:
         await self._again("burst")
 
     async def _settled(self) -> None:
-        """Until nobody has anything left to do. What is not right by then never will be."""
         self.stage = "the rest"
         await self.hub.ready()
-
-        async def done() -> bool:
-            a, b, status = await self.a.ask("counts"), await self.b.ask("counts"), await self.hub.status()
-            left = {
-                "undelivered": a["undelivered"],
-                "landing": a["landing"] + b["landing"],
-                "dirty": status.get("dirty", 1),
-                "backing off": status.get("backing_off", 1),
-            }
-            self.stage = f"the rest: {left}"
-            return not sum(left.values())
-
-        await until(done, "nothing left to do", limit_s=120.0)
+        await settled(self.a, self.b, self.hub)
 
     async def _news(self) -> None:
         while True:

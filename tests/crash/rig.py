@@ -199,6 +199,24 @@ async def hub(order: HubOrder, *, folder: Path, served: bool = False) -> AsyncIt
         await it.end()
 
 
+async def settled(a: Store, b: Store, it: Hub, *, limit_s: float = 120.0) -> None:
+    """Until nobody has anything left to do. What is not right by then never will be."""
+    left: dict[str, Any] = {}
+
+    async def done() -> bool:
+        here, there, status = await a.ask("counts"), await b.ask("counts"), await it.status()
+        left["undelivered"] = here["undelivered"]
+        left["landing"] = here["landing"] + there["landing"]
+        left["dirty"] = status.get("dirty", 1) + (not status.get("first_sync"))
+        left["backing off"] = status.get("backing_off", 1)
+        return not sum(left.values())
+
+    try:
+        await until(done, "nothing left to do", limit_s=limit_s)
+    except CrashError as error:
+        raise CrashError(f"{error}; left are {left}") from None
+
+
 def free_port() -> int:
     """A port that nobody listens on now."""
     with bind("127.0.0.1", 0) as listener:

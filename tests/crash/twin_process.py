@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
@@ -84,6 +85,7 @@ class WatchedTwin(BigCommerceTwin):
         self.window = QuotaWindow(settings.quota, window_s=LIMIT_WINDOW_S)
         self._outwards = outwards
         self._acks: list[Ack] = []
+        self._answered: Counter[int] = Counter()
         self._calls_at: list[float] = []
         self._writes_at: list[float] = []
         self._awaited: dict[str, Price] = {}
@@ -117,6 +119,7 @@ class WatchedTwin(BigCommerceTwin):
     async def _post(self, url: str, headers: Mapping[str, str], body: bytes) -> int:
         await self._sends.wait()
         status = await self._outwards.post(url, headers, body)
+        self._answered[status] += 1
         if 200 <= status < 300:
             self._count("ack")
             self._acks.append(Ack(self.clock.monotonic(), _product_of(msgspec.json.decode(body))))
@@ -192,6 +195,7 @@ class WatchedTwin(BigCommerceTwin):
             "undelivered": len(self.deliveries),
             "landing": len(self.landings),
             "acknowledged": len(self._acks),
+            "answered": {str(status): count for status, count in self._answered.items()},
         }
 
     def _sku(self, product_id: int | None) -> str | None:

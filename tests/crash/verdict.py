@@ -42,16 +42,25 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passed(self) -> bool:
-        wrong = bool(self.differences or self.doubles or self.lost or self.parked)
-        return not wrong and self.caught_up_s <= CAUGHT_UP_S
+        return not any(self.wrongs()) and self.caught_up_s <= CAUGHT_UP_S
+
+    def wrongs(self) -> list[str]:
+        """What should not be, whatever the time it took; a few of each sort."""
+        lines = []
+        for what, found in (
+            ("difference", self.differences),
+            ("made twice", self.doubles),
+            ("lost", self.lost),
+            ("parked", self.parked),
+        ):
+            lines += [f"{what}: {text}" for text in found[:SHOWN]]
+            if len(found) > SHOWN:
+                lines.append(f"{what}: and {len(found) - SHOWN} more")
+        return lines
 
     def lines(self) -> Iterator[str]:
         """For people; the last one is the verdict."""
-        wrongs = (("difference", self.differences), ("made twice", self.doubles), ("lost", self.lost))
-        for what, found in (*wrongs, ("parked", self.parked)):
-            yield from (f"{what}: {text}" for text in found[:SHOWN])
-            if len(found) > SHOWN:
-                yield f"{what}: and {len(found) - SHOWN} more"
+        yield from self.wrongs()
         yield f"killed: {_counted(self.how)}"
         yield f"faulty calls: {_counted(self.faults)}"
         for name, seconds in (
