@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from storeweave.connectors.memory.faults import Fault
-from storeweave.model.errors import RefusedError
 from storeweave.model.kinds import Key, Kind
 from storeweave.model.state import MarkState
 from tests.simulation.judge import hidden_products
@@ -241,9 +240,7 @@ def _some_product(world: World) -> tuple[Key, set[str]]:
     """A product with a SKU, and the names by which faults know it."""
     products = world.a.records[Kind.PRODUCT]
     keys = [k for k in sorted(products) if products[k].fields.get("sku")]
-    if not keys:
-        raise RefusedError("this world has no product with a SKU")
-    key = world.rng.choice(keys)
+    key = world.rng.choice(keys) if keys else world.a.create_product("Late comer", sku="LATE", is_visible=True)
     return key, _names(world, key)
 
 
