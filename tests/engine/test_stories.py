@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 import pytest
@@ -10,8 +11,10 @@ from storeweave.connectors.memory.faults import Fault, Sort
 from storeweave.connectors.memory.state import Rules
 from storeweave.model.flow import Policy
 from storeweave.model.kinds import Key, Kind
+from storeweave.model.records import Record
 from storeweave.model.state import MarkState
-from tests.engine.stage import FLOW, Stage, virtually
+from storeweave.ports.permit import Permit
+from tests.engine.stage import FLOW, SOURCE, Stage, virtually
 
 
 @virtually
@@ -32,6 +35,28 @@ async def test_references_are_made_first_and_in_bulk() -> None:
     assert all(r.fields["brand"] and r.fields["categories"] for r in stage.b.records[Kind.PRODUCT].values())
     assert stage.a.log.calls["read category"] - reads <= 4
     assert stage.b.log.created_twice() == []
+
+
+@virtually
+async def test_a_parent_that_is_renamed_while_its_child_has_it_made_is_made_once() -> None:
+    """Both are in one batch: read once as themselves, and the parent once more on behalf of the child."""
+    stage = Stage()
+    top = stage.a.create_category("Clothing")
+    stage.a.create_category("Shirts", parent=top)
+    source = stage.hub.connectors[SOURCE]
+    read = source.read
+    reads = 0
+
+    async def renamed_in_between(kind: Kind, keys: Sequence[Key], permit: Permit) -> Mapping[Key, Record | None]:
+        nonlocal reads
+        reads += 1
+        if reads == 2:
+            stage.a.edit_category(top, name="Clothes")
+        return await read(kind, keys, permit)
+
+    source.read = renamed_in_between  # type: ignore[method-assign]
+    await stage.settled()
+    assert sorted(stage.b.path(key) for key in stage.b.records[Kind.CATEGORY]) == ["clothes", "clothes/shirts"]
 
 
 @virtually

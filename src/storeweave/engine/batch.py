@@ -162,6 +162,7 @@ class Batch:
         if missing and self.depth < _DEPTH:
             for kind in sorted({k for k, _ in missing}, key=list(Kind).index):
                 await self._ensure(kind, sorted(key for k, key in missing if k is kind), self.carry_out)
+            items = self._not_made_meanwhile(items)
             self._translate(items, await self._known_references(items))
         ready = []
         for item in items:
@@ -176,6 +177,13 @@ class Batch:
     def _too_early(self, item: Item) -> bool:
         """What the item refers to may just not be readable yet."""
         return (self.now - item.mark.noticed_at).total_seconds() <= self.source.abilities.read_lag_s
+
+    def _not_made_meanwhile(self, items: list[Item]) -> list[Item]:
+        """Without those that were just made because others of this batch refer to them: they have a link now."""
+        made = [i for i in items if i.link is None and (self.kind, i.key.key) in self.fresh]
+        for item in made:
+            self.results.later(item.mark, self.now, 0.0, "was made for another record", "reference", counted=False)
+        return [i for i in items if i not in made]
 
     def _missing(self, item: Item) -> list[tuple[Kind, Key]]:
         return [r for r in item.wanted.missing if r[0] in self.flow.kinds]
