@@ -10,11 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from random import Random
 
 import structlog
 
 from storeweave.app.config_flows import flow_digest
+from storeweave.app.passes import broken_off, rest_of
 from storeweave.app.turns import Turns
 from storeweave.engine.batch import Batch
 from storeweave.engine.breaker import PROBE_S
@@ -32,7 +34,7 @@ from storeweave.model.errors import ConfigError, RefusedError, StoreweaveError
 from storeweave.model.flow import FlowSpec
 from storeweave.model.kinds import ConnectionName, FlowName, Key, Kind, LaneName
 from storeweave.model.records import Cause, FlowKey, Notice, Priority
-from storeweave.model.state import ConnectionRow, HistoryRow, Mark, MarkState
+from storeweave.model.state import ConnectionRow, HistoryRow, Mark, MarkState, RunRow
 from storeweave.ports.clock import Clock
 from storeweave.ports.connector import Account, Connector, HookedConnector, HookReport
 from storeweave.ports.permit import Permit
@@ -241,16 +243,28 @@ class Hub:
         destination_too: bool = False,
         everything: bool = False,
         what: str = "full",
+        note: str = "",
+        unfinished: RunRow | None = None,
         priority: Priority = Priority.NORMAL,
         progress: Progress = _no_progress,
     ) -> int:
-        """Compare whole listings and mark what differs; the run's number. The lanes do the rest."""
-        run = await self.store.start_run(flow.name, what, self.clock.now())
+        """Compare whole listings and mark what differs; the run's number. The lanes do the rest.
+
+        ``unfinished``: a run like this one that did not come to its end; it is gone on with where it stopped.
+        """
+        if unfinished is None:
+            run = await self.store.start_run(flow.name, what, self.clock.now(), note)
+        else:
+            run = unfinished.id
+            await self.store.save_run(run, state="running")
         sweep = Sweep(self.world, flow, self.journal, priority=priority)
+        left, cursor = rest_of(unfinished, kinds or flow.kinds)
         state = "failed"
         try:
-            for kind in kinds or flow.kinds:
-                await sweep.source(kind, run, progress=lambda found: progress("source", found), everything=everything)
+            for kind in left:
+                told = partial(progress, "source")
+                await sweep.source(kind, run, progress=told, cursor=cursor, everything=everything)
+                cursor = None
                 if destination_too:
                     await sweep.destination(kind, run, progress=lambda found: progress("destination", found))
             state = "done"
@@ -440,7 +454,11 @@ class Hub:
         if before is not None:
             retried = await self.store.retry_parked(flow=flow.name, reason_code=None, now=self.clock.now())
             log.info("flow.rules-changed", flow=flow.name, retried=retried)
-        run = await self.full(flow, everything=before is not None, what="apply", progress=progress)
+        note = f"rules {rules[:12]}"
+        again = await broken_off(self.store, flow, "apply", note)
+        run = await self.full(
+            flow, everything=before is not None, what="apply", note=note, unfinished=again, progress=progress
+        )
         await self.store.put_value(name, rules)
         return run
 
