@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -111,26 +111,45 @@ def _listing_reads(count: Mapping[str, Mapping[str, int]]) -> int:
     return catalogue - routes.get("GET /v2/store", 0)
 
 
-async def _speed(products: int) -> dict[str, float]:
-    """Records per second of the engine against stores in its own process."""
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """Products per second of time, and of the process' own processor time, which a busy machine does not spoil."""
+
+    per_s: float
+    per_cpu_s: float
+
+
+async def _clocked(products: int, work: Awaitable[object]) -> Rate:
+    began, cpu = time.perf_counter(), time.process_time()
+    await work
+    return Rate(
+        per_s=products / (time.perf_counter() - began),
+        per_cpu_s=products / (time.process_time() - cpu),
+    )
+
+
+async def _speed(products: int) -> dict[str, Rate]:
+    """Of the engine against stores in its own process."""
     figures = Figures(products=products, exact_variants=3, giants=False, mean_images=0)
     with tempfile.TemporaryDirectory(prefix="storeweave-bench-") as folder:
         async with open_stage(figures, Path(folder)) as stage:
             keys = [Key(str(number)) for number in stage.a.shop.entries]
 
-            async def planned() -> float:
-                began = time.perf_counter()
+            async def plan() -> None:
                 for at in range(0, len(keys), PAGE):
                     await stage.hub.preview(FLOW, Kind.PRODUCT, keys[at : at + PAGE])
-                return len(keys) / (time.perf_counter() - began)
 
-            onto_empty = middle([await planned() for _ in range(3)])
-            began = time.perf_counter()
-            await stage.hub.full(FLOW)
-            await stage.hub.idle()
-            created = len(keys) / (time.perf_counter() - began)
-            onto_equal = middle([await planned() for _ in range(3)])
+            async def create() -> None:
+                await stage.hub.full(FLOW)
+                await stage.hub.idle()
+
+            onto_empty = _median([await _clocked(products, plan()) for _ in range(3)])
+            created = await _clocked(products, create())
+            onto_equal = _median([await _clocked(products, plan()) for _ in range(3)])
     return {"planned, empty destination": onto_empty, "planned, equal destination": onto_equal, "created": created}
+
+
+def _median(rates: Sequence[Rate]) -> Rate:
+    return Rate(per_s=middle([r.per_s for r in rates]), per_cpu_s=middle([r.per_cpu_s for r in rates]))
 
 
 def _loads_table(loads: Sequence[Load]) -> Table:
@@ -193,11 +212,11 @@ def _passes_table(loads: Sequence[Load]) -> Table:
     )
 
 
-def _speed_table(speed: Mapping[str, float]) -> Table:
+def _speed_table(speed: Mapping[str, Rate]) -> Table:
     return Table(
         caption="The engine alone: stores in the same process, 3 variants per product",
-        columns=("", "products/s"),
-        rows=list(speed.items()),
+        columns=("", "products/s", "products per second of CPU"),
+        rows=[(name, rate.per_s, rate.per_cpu_s) for name, rate in speed.items()],
     )
 
 
@@ -240,12 +259,12 @@ def _growth_musts(loads: Sequence[Load]) -> list[Must]:
     ]
 
 
-def _speed_musts(speed: Mapping[str, float]) -> list[Must]:
+def _speed_musts(speed: Mapping[str, Rate]) -> list[Must]:
     return [
         Must(
             claim=f"{name}: at least {least:,} products/s",
-            figure=f"{rate:,.0f}",
-            holds=rate >= least,
+            figure=f"{rate.per_s:,.0f}",
+            holds=rate.per_s >= least,
         )
         for name, rate in speed.items()
         for least in (CREATED_PER_S if name == "created" else PLANNED_PER_S,)
