@@ -25,7 +25,7 @@ PIP_QUIET := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_
 COMPILE := pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --quiet \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 
-.PHONY: help setup demo test check format docs bench crash sim lock clean
+.PHONY: help setup demo test proof check format docs bench crash sim lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,7 +36,10 @@ demo: $(READY) ## two twin stores come to agreement on screen; no account, no ne
 	@$(BIN)/storeweave demo $(DEMO_ARGS)
 
 test: $(READY) ## the tests (TEST_ARGS='-k lane')
-	@$(BIN)/python -m pytest $(TEST_ARGS)
+	@$(BIN)/python -m pytest -m "not slow" $(TEST_ARGS)
+
+proof: $(READY) ## the slow tests: real processes killed and stopped, measurements, the tutorial
+	@$(BIN)/python -m pytest -m slow $(TEST_ARGS)
 
 check: $(READY) ## format, lint, types, imports, lock, changelog, docs
 	@echo "== format"; $(BIN)/ruff format --check .

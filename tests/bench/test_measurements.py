@@ -5,6 +5,8 @@ import pytest
 from bench import changes, databases, door, latency, passes
 from bench.report import Section
 
+pytestmark = pytest.mark.slow
+
 
 def _column(section: Section, table: int, name: str) -> dict[str, object]:
     found = section.tables[table]

@@ -210,6 +210,7 @@ def played(folder: Path, change: Callable[[Request], Request], view: View) -> Do
     )
 
 
+@pytest.mark.slow
 def test_a_hub_whose_writes_are_lost_ends_in_exit_code_1(tmp_path: Path) -> None:
     told = io.StringIO()
     result = played(tmp_path, dropping_writes, PlainView(told))
@@ -218,6 +219,7 @@ def test_a_hub_whose_writes_are_lost_ends_in_exit_code_1(tmp_path: Path) -> None
     assert "do NOT agree" in told.getvalue()
 
 
+@pytest.mark.slow
 def test_a_value_that_arrives_wrong_is_a_failed_step_and_a_difference(tmp_path: Path) -> None:
     screen = io.StringIO()
     view = LiveView(Console(file=screen, width=80, force_terminal=True, no_color=True))
