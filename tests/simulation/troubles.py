@@ -173,7 +173,7 @@ class Rival(Trouble):
     """Another program reads our price at the destination and sets another one at the source, for ever."""
 
     lasts_s = 80.0
-    most_writes = 8
+    most_writes = 16  # some of them are the merchant's own prices
 
     def begin(self, world: World) -> None:
         self.key, self.names = _some_product(world)
