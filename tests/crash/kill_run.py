@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -255,6 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         life_s=told.life_s,
         limit_s=told.limit,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the children are ended, too
     with tempfile.TemporaryDirectory(prefix="storeweave-crash-") as temporary:
         folder = told.folder or Path(temporary)
         try:

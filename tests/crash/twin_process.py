@@ -36,6 +36,9 @@ RETRY_S = 0.25
 """How soon a webhook that nobody took is sent again; the vendor waits a minute at first and gives up after days."""
 
 
+LONG_AGO = "2026-01-01T00:00:00+00:00"
+
+
 class TwinOrder(msgspec.Struct, frozen=True, kw_only=True):
     """What a twin process is told."""
 
@@ -220,6 +223,13 @@ def _product_of(body: Any) -> int | None:
     return int(found) if found is not None else None
 
 
+def make_old(twin: BigCommerceTwin) -> None:
+    """As if the catalogue had not been touched for long: a feed of changes has nothing to tell of it."""
+    for entry in list(twin.shop.entries.values()):
+        product = msgspec.structs.replace(entry.product, date_modified=LONG_AGO)
+        twin.shop.put(msgspec.structs.replace(entry, product=product), moves_date=False)
+
+
 async def main(order: TwinOrder) -> None:
     """Serve until killed."""
     listener = bind("127.0.0.1", 0)
@@ -234,6 +244,7 @@ async def main(order: TwinOrder) -> None:
         twin = WatchedTwin(settings, rng=random.Random(order.seed), outwards=outwards)
         if order.products:
             lay_in(twin.shop, Figures(products=order.products), random.Random(order.seed))
+            make_old(twin)
         twin.deliveries.mishaps = order.mishaps
         group.create_task(twin.run())
 
