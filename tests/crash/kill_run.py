@@ -36,6 +36,7 @@ from tests.crash.rig import CLOCK, CrashError, Hub, Store, free_port, hub, settl
 from tests.crash.twin_process import Trigger, TwinOrder
 from tests.crash.verdict import Verdict, judged
 
+FEWEST_KEYS, MOST_KEYS = 300, 5000
 BURST = 100
 HOOKS = 13
 KINDS = ("any", "birth", "answer", "ack", "arrival", "effect")
@@ -235,7 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Command line; 0 when nothing was lost."""
     parser = argparse.ArgumentParser(prog="tests.crash.kill_run", description=__doc__)
     parser.add_argument("--kills", type=int, default=20)
-    parser.add_argument("--keys", type=int, default=5000, help="products that are cold at the start")
+    parser.add_argument("--keys", type=int, help="products that are cold at the start; default: 25 a kill, up to 5000")
     parser.add_argument("--faults", type=float, default=0.12, help="share of calls that go wrong")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--strict", action="store_true", help="no polls and sweeps that might repair what was lost")
@@ -247,7 +248,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     told = parser.parse_args(arguments)
     plan = Plan(
         kills=told.kills,
-        keys=told.keys,
+        keys=told.keys or min(MOST_KEYS, max(FEWEST_KEYS, 25 * told.kills)),
         faults=told.faults,
         seed=told.seed,
         mutant=told.mutant,

@@ -5,6 +5,7 @@ The long version is ``make crash KILLS=200``.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
@@ -24,11 +25,9 @@ async def test_a_program_that_is_killed_again_and_again_loses_nothing_and_makes_
 
 async def test_a_hub_that_answers_before_its_commit_is_found_out(tmp_path: Path) -> None:
     honest = Plan(kills=4, keys=80, faults=0.0, life_s=1.0, strict=True, limit_s=150.0)
-    mutant = msgspec.structs.replace(honest, mutant="ack-before-commit")
-    found = []
-    for plan in (honest, mutant):
-        folder = tmp_path / f"hub{plan.mutant}"
+    plans = honest, msgspec.structs.replace(honest, mutant="ack-before-commit")
+    folders = [tmp_path / f"hub{plan.mutant}" for plan in plans]
+    for folder in folders:
         folder.mkdir()
-        verdict = await run(plan, folder)
-        found.append((bool(verdict.lost), bool(verdict.differences)))
-    assert found == [(False, False), (True, True)]
+    verdicts = await asyncio.gather(*(run(plan, folder) for plan, folder in zip(plans, folders, strict=True)))
+    assert [(bool(v.lost), bool(v.differences)) for v in verdicts] == [(False, False), (True, True)]
