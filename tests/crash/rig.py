@@ -57,11 +57,17 @@ class Store:
         self._client = httpx2.AsyncClient(base_url=facts["control_url"], timeout=LIMIT_S, trust_env=False)
 
     async def ask(self, path: str) -> Any:
-        return _read(await self._client.get(path))
+        return await self._asked("GET", path)
 
     async def tell(self, path: str, body: object) -> Any:
-        content = body if isinstance(body, bytes) else _ENCODER.encode(body)
-        return _read(await self._client.post(path, content=content))
+        return await self._asked("POST", path, body if isinstance(body, bytes) else _ENCODER.encode(body))
+
+    async def _asked(self, method: str, path: str, content: bytes = b"") -> Any:
+        try:
+            return _read(await self._client.request(method, path, content=content))
+        except httpx2.HTTPError as error:
+            state = self._process.returncode
+            raise CrashError(f"store {self.name} does not answer {path} (exit {state}): {error!r}") from error
 
     async def deed(self, name: str, /, **arguments: Any) -> Any:
         """As the merchant."""
