@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import psycopg
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
@@ -46,6 +47,13 @@ def _find_server() -> str | None:
         if row and row[0]:
             return url
     return None
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """A test that runs a command in this process sets up its logging; the next test starts without."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
