@@ -30,6 +30,7 @@ import msgspec
 
 from storeweave.twinkit.deliveries import Mishaps
 from storeweave.twinkit.faults import Fault
+from tests.crash.database import database
 from tests.crash.hub_process import HubOrder
 from tests.crash.merchant import Merchant
 from tests.crash.rig import CLOCK, CrashError, Hub, Store, free_port, hub, settled, stores, until
@@ -209,16 +210,17 @@ def say(text: str) -> None:
 
 async def run(plan: Plan, folder: Path) -> Verdict:
     """One run from nothing to its verdict; raises CrashError when it does not come to an end."""
-    if plan.database == "sqlite":
-        database = f"sqlite:///{folder / 'hub.db'}"
-    else:
-        database = plan.database
     async with AsyncExitStack() as stack:
         source = TwinOrder(store_hash="a", products=plan.keys, seed=plan.seed, mishaps=MISHAPS)
         destination = TwinOrder(store_hash="b", seed=plan.seed + 1, first_id=1_000_000)
         a, b = await stack.enter_async_context(stores(source, destination, folder=folder))
         order = HubOrder(
-            database=database, a_url=a.url, b_url=b.url, port=free_port(), mutant=plan.mutant, seed=plan.seed
+            database=stack.enter_context(database(plan.database, folder)),
+            a_url=a.url,
+            b_url=b.url,
+            port=free_port(),
+            mutant=plan.mutant,
+            seed=plan.seed,
         )
         it = await stack.enter_async_context(hub(order, folder=folder, served=not plan.strict))
         products = (await a.ask("state"))["products"]
@@ -241,7 +243,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--strict", action="store_true", help="no polls and sweeps that might repair what was lost")
     parser.add_argument("--mutant", default="", choices=["", "ack-before-commit"], help="a broken hub; is strict")
-    parser.add_argument("--database", default="sqlite", help="sqlite, or the URL of an empty PostgreSQL database")
+    parser.add_argument("--database", default="sqlite", choices=["sqlite", "postgres"])
     parser.add_argument("--life-s", type=float, default=2.0, help="longest time between ready and a kill")
     parser.add_argument("--limit", type=float, default=900.0, help="seconds after which the run has failed")
     parser.add_argument("--folder", type=Path, help="where database and logs stay; default: removed at the end")
