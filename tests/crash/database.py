@@ -17,7 +17,7 @@ LOCAL_SERVER = "postgresql://postgres@127.0.0.1:5432/postgres"
 
 @contextmanager
 def database(sort: str, folder: Path) -> Iterator[str]:
-    """The URL of an empty one. ``sort``: sqlite, or postgres (on the server of STOREWEAVE_POSTGRES_URL, or a local one)."""
+    """The URL of an empty one. ``sort``: sqlite, or postgres (on STOREWEAVE_POSTGRES_URL or a local server)."""
     if sort == "sqlite":
         yield f"sqlite:///{folder / 'hub.db'}"
         return
