@@ -22,7 +22,6 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from decimal import Decimal
 from functools import partial
 from pathlib import Path
 
@@ -223,9 +222,9 @@ async def run(plan: Plan, folder: Path) -> Verdict:
             seed=plan.seed,
         )
         it = await stack.enter_async_context(hub(order, folder=folder, served=not plan.strict))
-        products = (await a.ask("state"))["products"]
-        prices = {sku: Decimal(p["price"]) for sku, p in products.items() if not sku.startswith("name:")}
-        merchant = Merchant(a.deed, partial(b.tell, "expect"), prices, random.Random(plan.seed))
+        state = await a.ask("state")
+        expect = partial(b.tell, "expect")
+        merchant = Merchant(a.deed, expect, state["products"], state["categories"], random.Random(plan.seed))
         it_runs = Run(plan, a, b, it, merchant)
         try:
             async with asyncio.timeout(plan.limit_s):
